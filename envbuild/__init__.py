@@ -1,0 +1,1 @@
+"""envbuild: from an environment definition to a lock, an image, and a service."""
