@@ -1,0 +1,224 @@
+"""A definition: what a person wrote, understood, in written order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from envbuild.core.errors import Problem
+from envbuild.core.keys import canonical, sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where something was written. `line` counts from 1; `key` is the path as in `Problem.key`."""
+
+    file: str = ""
+    line: int | None = None
+    key: str = ""
+
+    def problem(self, message: str, hint: str = "") -> Problem:
+        """Return a problem at this place."""
+        return Problem(message=message, file=self.file, line=self.line, key=self.key, hint=hint)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line is not None else self.file
+
+
+NOWHERE = Origin()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaSpec:
+    """One conda MatchSpec. `text` is the canonical form that a conda solver takes (`channel::name[version='…']` or `name =1.2`).
+
+    `name` is lower case; `channel`, `version` and `build` are empty where the spec leaves them open.
+    """
+
+    text: str
+    name: str
+    version: str = ""
+    build: str = ""
+    channel: str = ""
+    origin: Origin = field(default=NOWHERE, compare=False)
+
+
+RequirementKind = Literal["name", "url", "vcs", "path", "editable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipRequirement:
+    """One requirement of pip's side (PEP 508, or pip's path and editable forms).
+
+    `text` is one canonical line without hashes or options. `name` is normalised (PEP 503) and empty only where neither the
+    line nor the file name tells it. `target` is the URL or path of the kinds other than `name`.
+    """
+
+    text: str
+    kind: RequirementKind = "name"
+    name: str = ""
+    extras: tuple[str, ...] = ()
+    specifier: str = ""
+    marker: str = ""
+    target: str = ""
+    hashes: tuple[str, ...] = ()
+    origin: Origin = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexOptions:
+    """Where pip's side looks, as the options of a requirements file say; URLs hold no credentials."""
+
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    no_index: bool = False
+    pre: bool = False
+    only_binary: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildContext:
+    """A folder (or URL) with a Dockerfile of the user's own. `content_hash` covers its files where it is a folder."""
+
+    path: str
+    dockerfile_path: str = "Dockerfile"
+    content_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What the image starts from: an image reference, the text of a Dockerfile, or a build context; at most one.
+
+    Nothing given means the default base for the Python version.
+    """
+
+    image: str = ""
+    dockerfile: str = ""
+    context: BuildContext | None = None
+    registry: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.image or self.dockerfile or self.context)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One file that was read, by its path relative to the definition, and the SHA-256 of its bytes."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """An environment as a person wrote it.
+
+    `python` is a version specifier as written, without the name (`3.11`, `>=3.10,<3.13`); a bare version means `==3.11.*`.
+    It is filled from the conda list's `python` entry where that is where it was written. `base_packages` are distributions
+    (`name==version`) that the base image is declared to hold. `notes` say what was read but has no effect here, or was mended.
+    """
+
+    kind: str
+    name: str = ""
+    version: str = ""
+    description: str = ""
+    python: str = ""
+    channels: tuple[str, ...] = ()
+    conda: tuple[CondaSpec, ...] = ()
+    pip: tuple[PipRequirement, ...] = ()
+    constraints: tuple[PipRequirement, ...] = ()
+    index: IndexOptions = IndexOptions()
+    apt: tuple[str, ...] = ()
+    base: Base = Base()
+    docker_steps: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    platforms: tuple[str, ...] = ()
+    user_managed: bool = False
+    interpreter_path: str = ""
+    allow_distribution: tuple[str, ...] = ()
+    base_packages: tuple[str, ...] = ()
+    templates: str = ""
+    run_arguments: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    notes: tuple[Problem, ...] = field(default=(), compare=False)
+    sources: tuple[Source, ...] = field(default=(), compare=False)
+    origin: Origin = field(default=NOWHERE, compare=False)
+
+    @property
+    def uses_conda(self) -> bool:
+        """Whether anything, Python included, comes from conda."""
+        return bool(self.conda)
+
+    @property
+    def hash(self) -> str:
+        """The definition hash: SHA-256 over all that can change the answer, in written order."""
+        return sha256(canonical(_answer_relevant(self)))
+
+    def with_pip(self, *requirements: PipRequirement) -> Definition:
+        """Return the definition with `requirements` added behind those that it has; a name that it has stays as it is."""
+        present = {one.name for one in self.pip}
+        added = tuple(one for one in requirements if one.name not in present)
+        return replace(self, pip=(*self.pip, *added))
+
+    def to_dict(self) -> dict[str, object]:
+        """Return what was understood, as `envbuild show --json` prints it; what is not set is left out."""
+        full: dict[str, object] = {
+            "kind": self.kind,
+            "name": self.name,
+            "version": self.version,
+            "description": self.description,
+            "python": self.python,
+            **_answer_relevant(self),
+            "variables": dict(self.variables),
+            "run_arguments": list(self.run_arguments),
+            "tags": dict(self.tags),
+            "hash": self.hash,
+            "notes": [note.to_dict() for note in self.notes],
+        }
+        return {key: value for key, value in full.items() if value not in ("", [], {}, None, False)}
+
+
+def _answer_relevant(definition: Definition) -> dict[str, object]:
+    base, context = definition.base, definition.base.context
+    return {
+        "base": {
+            name: value
+            for name, value in {
+                "image": base.image,
+                "registry": base.registry,
+                "dockerfile": base.dockerfile,
+                "context": context and [context.path, context.dockerfile_path, context.content_hash],
+                "packages": list(definition.base_packages),
+            }.items()
+            if value
+        },
+        "docker_steps": list(definition.docker_steps),
+        "channels": list(definition.channels),
+        "conda": [spec.text for spec in definition.conda],
+        "pip": [" ".join([one.text, *(f"--hash={text}" for text in one.hashes)]) for one in definition.pip],
+        "constraints": [one.text for one in definition.constraints],
+        "index": _index(definition.index),
+        "apt": list(definition.apt),
+        "python": definition.python,
+        "platforms": list(definition.platforms),
+        "user_managed": definition.user_managed,
+        "interpreter_path": definition.interpreter_path,
+        "allow_distribution": list(definition.allow_distribution),
+    }
+
+
+def _index(options: IndexOptions) -> dict[str, object]:
+    written: dict[str, object] = {
+        "index_url": options.index_url,
+        "extra_index_urls": list(options.extra_index_urls),
+        "find_links": list(options.find_links),
+        "no_index": options.no_index,
+        "pre": options.pre,
+        "only_binary": list(options.only_binary),
+        "no_binary": list(options.no_binary),
+        "trusted_hosts": list(options.trusted_hosts),
+    }
+    return {name: value for name, value in written.items() if value not in ("", [], False)}

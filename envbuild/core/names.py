@@ -1,0 +1,48 @@
+"""Small texts that reach a shell, a Dockerfile or a path: checked whole, once, where they enter."""
+
+from __future__ import annotations
+
+import re
+
+_PEP503 = re.compile(r"[-_.]+")
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_CONDA = re.compile(r"_?[a-z0-9](?:[a-z0-9._-]*[a-z0-9_.-])?|__[a-z0-9_]+|_[a-z0-9_.-]+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_APT = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+:~-]+)?")
+_ENVIRONMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
+
+
+def normalize(name: str) -> str:
+    """Return the normalised form of a Python distribution's name (PEP 503)."""
+    return _PEP503.sub("-", name).lower()
+
+
+def is_distribution(name: str) -> bool:
+    """Tell whether `name` is a valid distribution name (PEP 508)."""
+    return _DISTRIBUTION.fullmatch(name) is not None
+
+
+def is_conda_package(name: str) -> bool:
+    """Tell whether `name` is a valid conda package name (lower case)."""
+    return _CONDA.fullmatch(name) is not None
+
+
+def is_variable(name: str) -> bool:
+    """Tell whether `name` is a portable environment variable name (POSIX)."""
+    return _VARIABLE.fullmatch(name) is not None
+
+
+def is_apt_package(text: str) -> bool:
+    """Tell whether `text` is `name`, `name:arch`, or either with `=version` (Debian policy §5.6)."""
+    return _APT.fullmatch(text) is not None
+
+
+def is_environment(name: str) -> bool:
+    """Tell whether `name` can name an environment in a file name and a workspace."""
+    return _ENVIRONMENT.fullmatch(name) is not None
+
+
+def is_one_line(text: str) -> bool:
+    """Tell whether `text` holds no control or line-separating character (a tab is allowed)."""
+    return _CONTROL.search(text) is None

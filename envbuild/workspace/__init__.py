@@ -1,0 +1,1 @@
+"""The local catalogue of environments, images, models, runs and services: SQLite and content-addressed files."""
