@@ -47,7 +47,7 @@ class PipRequest:
     requirements: tuple[PipRequirement, ...]
     python: str
     constraints: tuple[PipRequirement, ...] = ()
-    index: IndexOptions = IndexOptions()
+    index: IndexOptions = field(default_factory=IndexOptions)
     platforms: tuple[str, ...] = ()
     glibc: tuple[int, int] = DEFAULT_GLIBC
     provided: Mapping[str, str] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class PipRequest:
     options: SolveOptions = SolveOptions()
 
 
-class PipConflict(SolveError):
+class PipConflictError(SolveError):
     """The pip side cannot accept what is provided.
 
     Attributes:
@@ -68,5 +68,5 @@ class PipConflict(SolveError):
         self.wanted = dict(wanted)
         super().__init__(problems)
 
-    def __reduce__(self) -> tuple[type[PipConflict], tuple[tuple[Problem, ...], dict[str, str]]]:  # type: ignore[override]
+    def __reduce__(self) -> tuple[type[PipConflictError], tuple[tuple[Problem, ...], dict[str, str]]]:  # type: ignore[override]
         return type(self), (self.problems, self.wanted)
