@@ -95,6 +95,15 @@ class Plan:
         """The default name of the image, from the image key."""
         return f"envbuild/envbuild_{self.image_key[:32]}"
 
+    @property
+    def path_prefix(self) -> str:
+        """The folder that comes first on PATH, or an empty text where the user manages the interpreter."""
+        return f"{PREFIX}/bin" if self.selection.conda or self.selection.pip or self._makes_prefix else ""
+
+    @property
+    def _makes_prefix(self) -> bool:
+        return self.lock.python is not None and not self.definition.user_managed
+
     def layer(self, kind: LayerKind) -> Layer | None:
         """Return the layer of that kind, or None where the plan has none."""
         return next((one for one in self.layers if one.kind == kind), None)
@@ -119,8 +128,8 @@ def make_plan(
         _base(definition, lock),
         _checks(definition, lock),
         _apt(definition, lock),
-        _conda(definition, lock, selection),
-        _pip(definition, selection),
+        _conda(definition, selection),
+        _pip(definition, lock, selection),
         _files(app),
         _config_layer(config),
     ]
@@ -170,7 +179,7 @@ def _apt(definition: Definition, lock: Lock) -> _Draft | None:
     return "apt", ", ".join(names), content, (definition.origin,)
 
 
-def _conda(definition: Definition, lock: Lock, selection: Selection) -> _Draft | None:
+def _conda(definition: Definition, selection: Selection) -> _Draft | None:
     if not selection.conda:
         return None
     content = {
@@ -183,11 +192,13 @@ def _conda(definition: Definition, lock: Lock, selection: Selection) -> _Draft |
     return "conda", _count(len(selection.conda), "conda package"), content, origins
 
 
-def _pip(definition: Definition, selection: Selection) -> _Draft | None:
+def _pip(definition: Definition, lock: Lock, selection: Selection) -> _Draft | None:
     if not selection.pip:
         return None
+    python = lock.python
     content = {
         "prefix": PREFIX,
+        "python": [python.version, python.provider, python.interpreter] if python else [],
         "requested": [one.name or one.target for one in definition.pip],
         "packages": [_pip_identity(one) for one in selection.pip],
     }
