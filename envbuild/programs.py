@@ -7,6 +7,7 @@ import subprocess  # noqa: TID251
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from envbuild.core.errors import EngineError, Problem
 
@@ -137,5 +138,17 @@ def start(
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+    except OSError as error:
+        raise ProgramError(Completed(argv=tuple(argv), code=127, stdout="", stderr=str(error))) from error
+
+
+def converse(argv: Sequence[str], *, log: IO[bytes], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start `argv` with pipes to its standard input and output, its errors going to `log`; the caller ends it.
+
+    Raises:
+        ProgramError: it could not be started.
+    """
+    try:
+        return subprocess.Popen(list(argv), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
     except OSError as error:
         raise ProgramError(Completed(argv=tuple(argv), code=127, stdout="", stderr=str(error))) from error
