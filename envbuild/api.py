@@ -1,0 +1,214 @@
+"""The road of envbuild on one screen: read → lock → plan → render → build. Every front door walks it through here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envbuild.core.definition import Definition
+from envbuild.core.errors import LockError, Problem
+from envbuild.core.freshness import Freshness, freshness
+from envbuild.core.lock import Lock
+from envbuild.core.plan import App, Plan, make_plan
+from envbuild.core.progress import SILENT, Progress
+from envbuild.lockfile import find_lock, load_lock, lock_folder, lock_path, sources_unchanged, store_lock
+
+if TYPE_CHECKING:
+    from envbuild.engines.protocol import BuildOptions
+    from envbuild.render import RenderOptions
+    from envbuild.solve.options import SolveOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """What `lock` did: the lock, its file, the lock before (None for a first one), and whether the file was written."""
+
+    lock: Lock
+    path: Path
+    previous: Lock | None
+    written: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image: `built` is False where one with the same key was there already; sizes in bytes, times in seconds."""
+
+    name: str
+    key: str
+    engine: str
+    built: bool
+    id: str = ""
+    digest: str = ""
+    size: int = 0
+    seconds: float = 0.0
+    tags: tuple[str, ...] = field(default=())
+
+
+def read_definition(path: Path | str, environment: str = "") -> Definition:
+    """Read the definition in `path`; `environment` names one of several in a `pyproject.toml`.
+
+    Raises:
+        DefinitionError: with every problem of the file.
+    """
+    from envbuild.read import read_definition as read
+
+    return read(Path(path), environment=environment)
+
+
+def lock(
+    path: Path | str,
+    *,
+    environment: str = "",
+    output: Path | None = None,
+    options: SolveOptions | None = None,
+    write: bool = True,
+    progress: Progress = SILENT,
+) -> Locked:
+    """Lock the definition in `path`, keeping a previous lock as far as it still answers; write the file if it changed.
+
+    Raises:
+        DefinitionError, SolveError, NetworkError, LockError: nothing is written then.
+    """
+    definition = read_definition(path, environment)
+    previous_path = output if output is not None and output.is_file() else find_lock(Path(path), environment)
+    previous = load_lock(previous_path) if previous_path is not None else None
+    result = solve(definition, Path(path), previous=previous, options=options, progress=progress)
+    target = output or lock_path(Path(path), result, environment)
+    written = store_lock(target, result) if write else False
+    return Locked(lock=result, path=target, previous=previous, written=written)
+
+
+def solve(
+    definition: Definition,
+    path: Path,
+    *,
+    previous: Lock | None = None,
+    options: SolveOptions | None = None,
+    progress: Progress = SILENT,
+) -> Lock:
+    """Return the lock of `definition` (read from `path`) without writing it."""
+    from envbuild.engines.detect import inspect_base
+    from envbuild.solve.make import make_lock
+    from envbuild.solve.options import SolveOptions as Options
+
+    return make_lock(
+        definition,
+        folder=lock_folder(path),
+        previous=previous,
+        options=options or Options(),
+        progress=progress,
+        inspect_base=inspect_base,
+    )
+
+
+def check(path: Path | str, *, environment: str = "") -> Freshness:
+    """Tell whether the lock of the definition in `path` is fresh. Offline; reads two files; writes nothing.
+
+    Raises:
+        DefinitionError: the definition is not understood.
+        LockError: the lock is not understood.
+    """
+    found = find_lock(Path(path), environment)
+    if found is None:
+        missing = Problem(message="there is no lock", file=str(path), hint=f"run `envbuild lock {path}`")
+        return Freshness(fresh=False, reasons=(missing,))
+    if sources_unchanged(found, Path(path)):
+        return Freshness(fresh=True)
+    return freshness(read_definition(path, environment), load_lock(found))
+
+
+def current_lock(
+    path: Path | str,
+    *,
+    environment: str = "",
+    locked: bool = False,
+    update: bool = False,
+    options: SolveOptions | None = None,
+    progress: Progress = SILENT,
+) -> Lock:
+    """Return the lock to build from: the fresh one; a new one where there is none or `update` is said; never a stale one.
+
+    Raises:
+        LockError: the lock is stale (with its reasons), or missing while `locked` forbids to solve.
+    """
+    found = find_lock(Path(path), environment)
+    if found is None and locked:
+        raise LockError(f"{path} has no lock, and --locked forbids to make one", hint=f"run `envbuild lock {path}`")
+    if update or found is None:
+        return lock(path, environment=environment, options=options, progress=progress).lock
+    answer = check(path, environment=environment)
+    if not answer.fresh:
+        raise LockError(
+            [
+                Problem(message=f"the lock {found} is stale", hint="run `envbuild lock`, or say --update-lock"),
+                *answer.reasons,
+            ]
+        )
+    return load_lock(found)
+
+
+def plan(
+    path: Path | str,
+    *,
+    environment: str = "",
+    platform: str = "",
+    locked: bool = False,
+    update_lock: bool = False,
+    allow_unpinned_base: bool = False,
+    app: App | None = None,
+    progress: Progress = SILENT,
+) -> Plan:
+    """Return the plan of the image for the definition in `path` (see `current_lock` for which lock it takes)."""
+    definition = read_definition(path, environment)
+    answer = current_lock(path, environment=environment, locked=locked, update=update_lock, progress=progress)
+    return make_plan(definition, answer, platform, app=app, allow_unpinned_base=allow_unpinned_base)
+
+
+def write_context(
+    plan: Plan, folder: Path, *, options: RenderOptions | None = None, overwrite: bool = False, root: Path = Path()
+) -> None:
+    """Write the Dockerfile of `plan` and every file that it needs to `folder`; `docker build folder` builds it anywhere.
+
+    `root` is where relative paths of the definition start.
+    """
+    from envbuild.context import write_context as write
+    from envbuild.render import RenderOptions as Options
+    from envbuild.render import render
+
+    write(render(plan, options=options or Options(), root=root), folder, overwrite=overwrite)
+
+
+def image(
+    plan: Plan,
+    *,
+    engine: str = "auto",
+    tags: Sequence[str] = (),
+    reuse: bool = True,
+    options: BuildOptions | None = None,
+    render_options: RenderOptions | None = None,
+    secrets: Mapping[str, Path] | None = None,
+    root: Path = Path(),
+    progress: Progress = SILENT,
+) -> Image:
+    """Build the image of `plan`, tag it with its key's name and `tags`; nothing is built when that image exists.
+
+    Raises:
+        EngineError: no engine answers, or the build failed (with the step and the lines that asked for it).
+    """
+    from envbuild.engines.detect import pick
+
+    chosen = pick(engine)
+    name = plan.image_name
+    return chosen.image(
+        plan,
+        name=name,
+        tags=tuple(tags),
+        reuse=reuse,
+        options=options,
+        render_options=render_options,
+        secrets=dict(secrets or {}),
+        root=root,
+        progress=progress,
+    )

@@ -1,0 +1,73 @@
+"""The parser, and the one place that turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from envbuild import __version__
+from envbuild.core.errors import EnvbuildError
+
+COMMANDS = ("lock", "show")
+"""One module of `envbuild.cli` for each: `add_parser(commands)` declares it and sets `run`."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="envbuild",
+        description="From an environment definition to a pinned lock, from the lock to a reproducible image, from a model to an image that serves it.",
+        epilog="Exit codes: 0 done; 1 'no' to a question (--check); 2 wrong command line; 3 definition; 4 lock; 5 no solution; "
+        "6 plan; 7 engine; 8 network; 9 hash mismatch; 10 workspace; 11 service; 70 a defect in envbuild; 130 interrupted.",
+    )
+    top.add_argument("--version", action="version", version=f"envbuild {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        import_module(f"envbuild.cli.{name}").add_parser(commands)
+    return top
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the command line `argv` (without the program's name) and return the exit code."""
+    arguments = parser().parse_args(list(argv))
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except EnvbuildError as error:
+        return _report(error, as_json=getattr(arguments, "json", False))
+    except KeyboardInterrupt:
+        print("envbuild: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader of our output went away, as `head` does; Python would complain once more while closing
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:  # noqa: BLE001
+        return _defect()
+    return code
+
+
+def _report(error: EnvbuildError, *, as_json: bool) -> int:
+    if as_json:
+        print(
+            json.dumps(
+                {"ok": False, "exit_code": error.exit_code, "problems": [one.to_dict() for one in error.problems]}
+            )
+        )
+    for problem in error.problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return error.exit_code
+
+
+def _defect() -> int:
+    import traceback
+
+    traceback.print_exc()
+    print(
+        f"envbuild {__version__}: this is a defect in envbuild; please report it with the lines above", file=sys.stderr
+    )
+    return 70

@@ -1,0 +1,119 @@
+"""Where the lock of a definition lies, and whether its sources are byte for byte those that were locked."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from envbuild.core.errors import LockError
+from envbuild.core.lock import Lock
+from envbuild.files import write_atomic
+
+_PLAIN = re.compile(
+    r"(?:environment|conda|conda_dependencies|requirements|pyproject|pixi|MLmodel|MLproject|Dockerfile|azureml_environment)"
+)
+_NAMED = re.compile(r"(?:environment|conda|requirements)[._-](?P<name>.+)")
+
+
+def lock_name(definition: Path, environment: str = "") -> str:
+    """Return the `<name>` in the lock's file name; empty for the one definition of a folder that needs none.
+
+    `environment.gpu.yml`, `requirements-gpu.txt` and `gpu.yml` are all `gpu`; `environment` names one of a `pyproject.toml`.
+    """
+    if environment:
+        name = environment
+    elif definition.is_dir():
+        return ""
+    else:
+        stem = definition.name if definition.suffix == "" else definition.name[: -len(definition.suffix)]
+        if _PLAIN.fullmatch(stem):
+            return ""
+        found = _NAMED.fullmatch(stem)
+        name = found["name"] if found else stem
+    # PEP 751 allows no dot in the name of a pylock file
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")
+
+
+def lock_folder(definition: Path) -> Path:
+    """Return the folder in which the lock of `definition` lies."""
+    return definition if definition.is_dir() else definition.parent
+
+
+def lock_path(definition: Path, lock: Lock, environment: str = "") -> Path:
+    """Return where `lock` is written: `conda-lock[.<name>].yml` or `pylock[.<name>].toml` beside the definition."""
+    name = lock_name(definition, environment)
+    dotted = f".{name}" if name else ""
+    file = f"conda-lock{dotted}.yml" if lock.conda else f"pylock{dotted}.toml"
+    return lock_folder(definition) / file
+
+
+def find_lock(definition: Path, environment: str = "") -> Path | None:
+    """Return the lock file of `definition` that exists, or None."""
+    name = lock_name(definition, environment)
+    dotted = f".{name}" if name else ""
+    for file in (f"conda-lock{dotted}.yml", f"pylock{dotted}.toml"):
+        path = lock_folder(definition) / file
+        if path.is_file():
+            return path
+    return None
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a lock file.
+
+    Raises:
+        LockError: it cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise LockError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise LockError(f"{path} is not UTF-8 text (byte {error.start})") from error
+
+
+def load_lock(path: Path) -> Lock:
+    """Return the lock in `path`, of any format that envbuild reads.
+
+    Raises:
+        LockError: it cannot be read or understood.
+    """
+    from envbuild.formats.detect import read_lock
+
+    return read_lock(read_text(path), str(path))
+
+
+def store_lock(path: Path, lock: Lock) -> bool:
+    """Write `lock` to `path` in the format of its name; tell whether anything changed. The old file stays on any failure."""
+    from envbuild.formats.detect import write_lock
+
+    text = write_lock(lock, path.name)
+    if path.is_file() and path.read_bytes() == text.encode():
+        return False
+    write_atomic(path, text)
+    return True
+
+
+def sources_unchanged(path: Path, definition: Path) -> bool:
+    """Tell whether every file that the lock at `path` was made from, `definition` among them, still has the same bytes.
+
+    True proves the lock fresh, without parsing either; False proves nothing.
+    """
+    from envbuild.formats.header import read_header
+
+    header = read_header(read_text(path))
+    folder = lock_folder(definition)
+    recorded = dict(header.sources)
+    if not header.definition_hash or not recorded:
+        return False
+    if definition.is_file() and definition.name not in recorded:
+        return False
+    return all(_digest(folder / name) == digest for name, digest in recorded.items())
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
