@@ -1,0 +1,1 @@
+"""What the edges share of the network: HTTP, credentials, downloads, image registries. Imports core, files and programs."""
