@@ -1,0 +1,108 @@
+"""What every reader asks of names, URLs and digests before they become part of a lock (they reach shells and files later)."""
+
+from __future__ import annotations
+
+import re
+
+from envbuild.core.names import is_distribution, normalize
+from envbuild.formats.fields import Table
+from envbuild.formats.urls import is_url, without_credentials
+
+_CONDA_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_VERSION = re.compile(r"[A-Za-z0-9_.!+*-]+")
+_PLATFORM = re.compile(r"[a-z0-9]+-[a-z0-9]+|noarch")
+_DIGEST_LENGTHS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
+_HEX = re.compile(r"[0-9a-f]+")
+
+
+def conda_name(table: Table, name: str = "name") -> str:
+    """Return the conda package name at `name`; what is none is noted."""
+    return _matching(table, name, _CONDA_NAME, "a conda package name")
+
+
+def conda_version(table: Table, name: str = "version") -> str:
+    """Return the version or build text at `name`; what is none is noted."""
+    return _matching(table, name, _VERSION, "a version")
+
+
+def platform(table: Table, name: str = "platform") -> str:
+    """Return the conda subdir at `name`; what is none is noted."""
+    return _matching(table, name, _PLATFORM, "a platform like linux-64")
+
+
+def _matching(table: Table, name: str, pattern: re.Pattern[str], what: str) -> str:
+    text = table.text(name, required=True)
+    if text and not pattern.fullmatch(text):
+        table.wrong(name, f"{text[:80]!r} is not {what}")
+    return text
+
+
+def distribution(table: Table, name: str = "name") -> str:
+    """Return the normalised distribution name at `name`; what is none is noted."""
+    text = table.text(name, required=True)
+    if text and not is_distribution(text):
+        table.wrong(name, f"{text[:80]!r} is not the name of a Python distribution")
+    return normalize(text)
+
+
+def pip_version(table: Table, name: str = "version") -> str:
+    """Return the PEP 440 version at `name` (empty where there is none); what is none is noted."""
+    text = table.text(name)
+    if text and not _VERSION.fullmatch(text):
+        table.wrong(name, f"{text[:80]!r} is not a version (PEP 440)")
+    return text
+
+
+def url(table: Table, name: str = "url", *, required: bool = False) -> str:
+    """Return the URL at `name` without credentials; what is none is noted."""
+    text = table.text(name, required=required)
+    if text and not is_url(text):
+        table.wrong(name, f"{text[:80]!r} is not a URL")
+        return ""
+    return without_credentials(text)
+
+
+def digest(table: Table, name: str, algorithm: str = "") -> str:
+    """Return the lower-case hexadecimal digest at `name`, or an empty text; what is none is noted."""
+    text = table.text(name)
+    if text in ("", "null", "~", "None"):
+        return ""
+    text = text.lower()
+    length = _DIGEST_LENGTHS.get(algorithm or name, len(text))
+    if not _HEX.fullmatch(text) or len(text) != length:
+        table.wrong(name, f"{text[:80]!r} is not a digest of {length} hexadecimal digits")
+    return text
+
+
+def hashes(table: Table, name: str = "hashes") -> tuple[tuple[str, str], ...]:
+    """Return the digests by algorithm at `name`, sorted."""
+    inner = table.table(name)
+    return tuple(sorted((one.lower(), text) for one in inner.data if (text := digest(inner, one, one.lower()))))
+
+
+def marker(table: Table, name: str = "marker") -> str:
+    """Return the marker at `name` as written; one that PEP 508 does not know is noted."""
+    from packaging.markers import InvalidMarker, Marker
+
+    text = table.text(name)
+    if text:
+        try:
+            Marker(text)
+        except InvalidMarker as error:
+            table.wrong(name, f"is not a marker (PEP 508): {str(error).splitlines()[0]}")
+            return ""
+    return text
+
+
+def specifier(table: Table, name: str = "requires-python") -> str:
+    """Return the version specifiers at `name` as written; what PEP 440 does not know is noted."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    text = table.text(name)
+    if text:
+        try:
+            SpecifierSet(text)
+        except InvalidSpecifier:
+            table.wrong(name, f"{text[:80]!r} is not a version specifier (PEP 440)")
+            return ""
+    return text
