@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
 from envbuild.core.errors import LockError
 from envbuild.core.lock import Lock
-from envbuild.files import write_atomic
+from envbuild.files import sha256_of, write_atomic
 
 _PLAIN = re.compile(
     r"(?:environment|conda|conda_dependencies|requirements|pyproject|pixi|MLmodel|MLproject|Dockerfile|azureml_environment)"
@@ -114,6 +113,6 @@ def sources_unchanged(path: Path, definition: Path) -> bool:
 
 def _digest(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256_of(path)
     except OSError:
         return ""
