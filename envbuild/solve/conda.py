@@ -1,0 +1,223 @@
+"""The conda side: one question for each platform, asked of the solver's process (`conda_worker.py`)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from envbuild.core.definition import CondaSpec
+from envbuild.core.errors import EnvbuildError, SolveError
+from envbuild.core.lock import CondaPackage
+from envbuild.files import cache_root
+from envbuild.programs import converse
+from envbuild.solve.channels import expand_channels
+from envbuild.solve.conflict import conda_problem, expanded
+from envbuild.solve.options import SolveOptions
+
+SOLVE_SECONDS = 600
+REQUEST_SECONDS = 300
+_START = "import sys; folders = sys.argv[1:]; sys.path += folders; import conda_worker; conda_worker.main(folders[1])"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaRequest:
+    """What the conda side is to answer for one platform.
+
+    `channels` are in order of priority. `virtual_packages` are `name=version=build`. `locked` are packages to keep where they
+    still fit. `constraints` are MatchSpecs that hold for a package only if something needs it. `exclude_newer` is RFC 3339.
+    """
+
+    platform: str
+    specs: tuple[CondaSpec, ...]
+    channels: tuple[str, ...]
+    virtual_packages: tuple[str, ...] = ()
+    locked: tuple[CondaPackage, ...] = ()
+    constraints: tuple[str, ...] = ()
+    exclude_newer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaAnswer:
+    """The packages of one platform, sorted by name; `purls` maps a package's name to its package URLs, where it has any."""
+
+    platform: str
+    packages: tuple[CondaPackage, ...]
+    purls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class CondaSolver:
+    """A conversation with the solver's process; what it has read of a channel serves all questions. A context manager.
+
+    Made early, it starts up while the definition is still being read.
+    """
+
+    def __init__(self) -> None:
+        """Start the process; it waits for `open`."""
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        argv = [sys.executable, "-I", "-S", "-c", _START, str(Path(__file__).parent), _engine_folder()]
+        self._process = converse(argv, log=self._log)
+        self._open = False
+
+    def __enter__(self) -> CondaSolver:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+    def open(self, options: SolveOptions, folder: Path) -> None:
+        """Say, once, how channels are reached; `folder` is where relative channels start."""
+        if not self._open:
+            self._open = True
+            self._say(_settings(options, folder))
+
+    def solve(
+        self, requests: Sequence[CondaRequest], advance: Callable[[str], None] = lambda _platform: None
+    ) -> tuple[CondaAnswer, ...]:
+        """Answer all `requests` at once, in their order; `advance` hears each platform that is done.
+
+        Raises:
+            SolveError: a channel cannot be read or a request has no answer; every such platform is named.
+        """
+        self._say([_wish(one) for one in requests])
+        answers = [self._hear() for _ in requests]
+        answers.sort(key=lambda answer: answer["number"])
+        problems = [
+            conda_problem(request.platform, request.specs, answer)
+            for request, answer in zip(requests, answers, strict=True)
+            if "error" in answer
+        ]
+        if problems:
+            raise SolveError(list(dict.fromkeys(problems)))
+        for request in requests:
+            advance(request.platform)
+        return tuple(_answer(request.platform, answer) for request, answer in zip(requests, answers, strict=True))
+
+    def _say(self, value: object) -> None:
+        assert self._process.stdin is not None  # noqa: S101
+        try:
+            self._process.stdin.write(json.dumps(value).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise self._died() from error
+
+    def _hear(self) -> dict[str, Any]:
+        assert self._process.stdout is not None  # noqa: S101
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise self._died()
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _died(self) -> SolveError:
+        self._process.wait()
+        self._log.seek(0)
+        tail = self._log.read().decode(errors="replace").strip().splitlines()[-8:]
+        return SolveError("\n  ".join(["the conda solver ended without an answer", *tail]))
+
+
+def _engine_folder() -> str:
+    import importlib.util
+
+    found = importlib.util.find_spec("rattler")
+    if found is None or found.origin is None:
+        raise SolveError("the conda solver is not installed", hint="pip install py-rattler")
+    return str(Path(found.origin).parent.parent)
+
+
+def _settings(options: SolveOptions, folder: Path) -> dict[str, object]:
+    cache = cache_root() / "repodata"
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvbuildError(f"{cache} cannot be written: {error.strerror or error}") from error
+    return {
+        "cache": str(cache),
+        "folder": str(folder.resolve()),
+        "offline": options.offline,
+        "mirrors": {name: list(urls) for name, urls in options.mirrors.items()},
+        "timeout": REQUEST_SECONDS,
+    }
+
+
+def _wish(request: CondaRequest) -> dict[str, object]:
+    return {
+        "platform": request.platform,
+        "channels": expand_channels(request.channels, request.platform),
+        "specs": [expanded(spec) for spec in request.specs],
+        "names": list(dict.fromkeys(spec.name for spec in request.specs)),
+        "virtual": request.virtual_packages,
+        "locked": [(one.name, one.version, one.build, one.url) for one in request.locked],
+        "constraints": request.constraints,
+        "exclude_newer": _seconds(request.exclude_newer),
+        "seconds": SOLVE_SECONDS,
+    }
+
+
+def _seconds(moment: str) -> str:
+    """Return an RFC 3339 moment, or a date (its end is meant), as seconds since 1970 for the worker; empty stays empty."""
+    import datetime as dt
+
+    if not moment:
+        return ""
+    text = moment.strip().upper().replace("Z", "+00:00")
+    try:
+        if len(text) == len("2026-11-21"):
+            day = dt.datetime.fromisoformat(text).replace(tzinfo=dt.timezone.utc)
+            return str((day + dt.timedelta(days=1)).timestamp())
+        found = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SolveError(
+            f"moment {moment!r} is not understood", hint="write 2026-11-21 or 2026-11-21T12:00:00Z (RFC 3339)"
+        ) from error
+    return str((found if found.tzinfo else found.replace(tzinfo=dt.timezone.utc)).timestamp())
+
+
+def _answer(platform: str, answer: Mapping[str, Any]) -> CondaAnswer:
+    records = sorted(answer["records"], key=lambda record: record["name"])
+    return CondaAnswer(
+        platform=platform,
+        packages=tuple(_package(record, platform) for record in records),
+        purls={one["name"]: tuple(one["purls"]) for one in records if one.get("purls")},
+    )
+
+
+def _package(record: Mapping[str, Any], platform: str) -> CondaPackage:
+    return CondaPackage(
+        name=record["name"],
+        version=record["version"],
+        build=record["build"],
+        platform=platform,
+        subdir=record["subdir"],
+        channel=record["url"].rsplit("/", 2)[0],
+        url=record["url"],
+        md5=record.get("md5") or "",
+        sha256=record.get("sha256") or "",
+        size=record.get("size"),
+        build_number=record["build_number"],
+        depends=_sorted(record.get("depends")),
+        constrains=_sorted(record.get("constrains")),
+        license=record.get("license") or "",
+        noarch=record.get("noarch") or "",
+    )
+
+
+def _sorted(texts: Iterable[str] | None) -> tuple[str, ...]:
+    return tuple(sorted(texts or ()))
