@@ -1,0 +1,1 @@
+"""The tests of envbuild; `python -m tests` runs all of them."""

@@ -1,0 +1,1 @@
+"""What tests need around them: indexes, channels, certificates, a container engine. All on loopback."""

@@ -1,0 +1,40 @@
+"""A private certificate authority and TLS for the servers of this folder, made with the `openssl` program."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from envbuild import programs
+from tests.support.http import Site
+
+
+class Authority:
+    """A certificate authority in `folder`; `certificate` is what clients have to trust."""
+
+    def __init__(self, folder: Path) -> None:
+        self.certificate = folder / "ca.pem"
+        self._key = folder / "ca.key"
+        self._folder = folder
+        _openssl(
+            *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=envbuild tests"),
+            *("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"),
+            *("-keyout", self._key, "-out", self.certificate),
+        )
+
+    def secure(self, site: Site) -> None:
+        """Make `site` (not yet started) speak HTTPS with a certificate for 127.0.0.1 and localhost."""
+        key, request, certificate, extensions = (self._folder / f"server.{end}" for end in ("key", "csr", "pem", "ext"))
+        extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n")
+        _openssl(*("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", request))
+        _openssl(
+            *("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial"),
+            *("-days", "2", "-extfile", extensions, "-out", certificate),
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        site.use_tls(context)
+
+
+def _openssl(*arguments: str | Path) -> None:
+    programs.run(["openssl", *map(str, arguments)])
