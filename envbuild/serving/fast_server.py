@@ -1,0 +1,67 @@
+"""Serve with granian: one process for each worker, started again when it dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable
+
+from .settings import Settings
+
+# Beyond the threads that call run(): threads for health checks, and for requests whose clients are slow.
+SPARE_THREADS = 48
+STARTUP_EXIT_CODE = 3
+
+
+def is_available() -> bool:
+    """Say whether granian can be imported."""
+    try:
+        import granian  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def serve(settings: Settings, load: Callable[[], Any]) -> int:
+    """Serve until a signal ends it; return the exit code. `load` makes the application, in each worker."""
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces, SSLProtocols
+    from granian.http import HTTP1Settings
+
+    multiprocessing.set_start_method("fork", force=True)
+    failed = multiprocessing.Event()
+    server = Granian(
+        "scoring",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=settings.threads + SPARE_THREADS,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=settings.read_timeout_s * 1000),
+        websockets=False,
+        log_enabled=False,
+        ssl_cert=Path(settings.tls_cert) if settings.tls_cert else None,
+        ssl_key=Path(settings.tls_key) if settings.tls_key else None,
+        ssl_protocol_min=SSLProtocols.tls12,
+        respawn_failed_workers=True,
+        workers_kill_timeout=settings.stop_timeout_s,
+    )
+    try:
+        server.serve(target_loader=partial(_start_worker, load, failed, os.getpid()), wrap_loader=False)
+    except SystemExit as error:
+        return STARTUP_EXIT_CODE if failed.is_set() else int(error.code or 0)
+    return STARTUP_EXIT_CODE if failed.is_set() else 0
+
+
+def _start_worker(load: Callable[[], Any], failed: Any, parent: int) -> Any:
+    """Make the application; when it cannot be made, end the whole server rather than try again for ever."""
+    application = load()
+    if application is None:
+        failed.set()
+        os.kill(parent, signal.SIGTERM)
+        os._exit(STARTUP_EXIT_CODE)
+    return application

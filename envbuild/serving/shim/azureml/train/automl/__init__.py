@@ -1,0 +1,1 @@
+"""Import names of documented scoring scripts; see the shim package."""
