@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.core.definition import Definition
-from envbuild.core.errors import LockError, Problem
+from envbuild.core.errors import LockError, Problem, ServiceError
 from envbuild.core.freshness import Freshness, freshness
 from envbuild.core.lock import Lock
 from envbuild.core.plan import App, Plan, make_plan
 from envbuild.core.progress import SILENT, Progress
-from envbuild.lockfile import find_lock, load_lock, lock_folder, lock_path, sources_unchanged, store_lock
+from envbuild.lockfile import find_lock, load_lock, lock_folder, lock_name, lock_path, sources_unchanged, store_lock
 
 if TYPE_CHECKING:
+    from envbuild.app import Scoring, ServedModel
     from envbuild.engines.protocol import BuildOptions
     from envbuild.render import RenderOptions
     from envbuild.solve.options import SolveOptions
+    from envbuild.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,15 @@ class Locked:
     path: Path
     previous: Lock | None
     written: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A service ready to be written as a context, built as an image, or run: its plan, its lock's file, and where paths start."""
+
+    plan: Plan
+    lock_file: Path
+    root: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +175,90 @@ def plan(
     definition = read_definition(path, environment)
     answer = current_lock(path, environment=environment, locked=locked, update=update_lock, progress=progress)
     return make_plan(definition, answer, platform, app=app, allow_unpinned_base=allow_unpinned_base)
+
+
+def package(
+    path: Path | str,
+    *,
+    models: Sequence[ServedModel] = (),
+    scoring: Scoring | None = None,
+    framework: str = "",
+    environment: str = "",
+    platform: str = "",
+    locked: bool = False,
+    allow_unpinned_base: bool = False,
+    options: SolveOptions | None = None,
+    progress: Progress = SILENT,
+) -> Package:
+    """Return the service that answers with `models` through `scoring` in the environment of the definition in `path`.
+
+    `served_model` finds the models; `framework` serves the one model without a script. Where the definition lacks what our
+    server needs, that is added, and the answer is locked beside the definition's own lock as `<name>-service`.
+
+    Raises:
+        ServiceError: the script is missing or cannot be served.
+        LockError: the service's lock is missing or stale while `locked` forbids to solve.
+    """
+    from envbuild.app import service_app, service_definition
+
+    path = Path(path)
+    definition = read_definition(path, environment)
+    service = service_definition(definition)
+    app = service_app(models, scoring, framework=framework, python=definition.interpreter_path)
+    if service.hash == definition.hash:
+        answer = current_lock(path, environment=environment, locked=locked, options=options, progress=progress)
+        lock_file = lock_path(path, answer, environment)
+    else:
+        lock_file, answer = _service_lock(service, path, environment, locked=locked, options=options, progress=progress)
+    made = make_plan(service, answer, platform, app=app, allow_unpinned_base=allow_unpinned_base)
+    return Package(plan=made, lock_file=lock_file, root=lock_folder(path))
+
+
+def _service_lock(
+    service: Definition,
+    path: Path,
+    environment: str,
+    *,
+    locked: bool,
+    options: SolveOptions | None,
+    progress: Progress,
+) -> tuple[Path, Lock]:
+    name = "-".join(filter(None, [lock_name(path, environment), "service"]))
+    found = find_lock(path, name)
+    previous = load_lock(found) if found is not None else None
+    if found is not None and previous is not None and freshness(service, previous).fresh:
+        return found, previous
+    if locked:
+        raise LockError(
+            f"{path} has no fresh lock for a service, and --locked forbids to make one",
+            hint="run `envbuild package` without it",
+        )
+    own = find_lock(path, environment)
+    # what the environment's own lock chose is kept in the service's
+    start = load_lock(own) if own is not None else previous
+    answer = solve(service, path, previous=start, options=options, progress=progress)
+    target = lock_path(path, answer, name)
+    store_lock(target, answer)
+    return target, answer
+
+
+def served_model(model: str | Path, workspace: Workspace | None) -> ServedModel:
+    """Return what to serve for `model`: the files of a path as version 0, or `name` or `name:version` in `workspace`.
+
+    Raises:
+        ServiceError: there is neither such a path nor, in `workspace`, such a model.
+    """
+    from envbuild.app import ServedModel, disk_files
+    from envbuild.workspace.models import get_model, stored_files
+
+    place = Path(model)
+    if workspace is not None and not place.exists():
+        registered = get_model(workspace, str(model))
+        return ServedModel(name=registered.name, version=registered.version, files=stored_files(workspace, registered))
+    if not place.exists():
+        raise ServiceError(f"model {str(model)!r} is no file or folder, and there is no workspace to look it up in")
+    base = f"/{place.resolve().name}" if place.is_dir() else ""
+    return ServedModel(name=place.resolve().stem, version=0, files=tuple(disk_files(place, base)))
 
 
 def write_context(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from envbuild.core.errors import WorkspaceError
+from envbuild.core.plan import AppFile
 from envbuild.workspace.catalogue import Asset
 from envbuild.workspace.store import Tree
 from envbuild.workspace.workspace import Workspace
@@ -143,6 +144,19 @@ def download_model(workspace: Workspace, model: RegisteredModel, target: Path, *
     for one in model.tree.files:
         workspace.store.take_file(one, target / one.path)
     return top
+
+
+def stored_files(workspace: Workspace, model: RegisteredModel) -> tuple[AppFile, ...]:
+    """Return the model's files as an application takes them, straight from the workspace's store."""
+    return tuple(
+        AppFile(
+            path=f"/{one.path}",
+            sha256=one.sha256,
+            mode=0o755 if one.executable else 0o644,
+            source=str(workspace.store.path(one.sha256).resolve()),
+        )
+        for one in model.tree.files
+    )
 
 
 def top_entry(model: RegisteredModel) -> str:

@@ -1,0 +1,152 @@
+"""`envbuild model`: models in the workspace."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from envbuild.workspace.models import RegisteredModel
+    from envbuild.workspace.workspace import Workspace
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command and its verbs."""
+    parser = commands.add_parser("model", help="register, list, download and delete models")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    _add_register(verbs)
+    listing = verbs.add_parser("list", help="the registered models")
+    listing.add_argument("-n", "--name", default="")
+    listing.add_argument("--tag", action="append", default=[], metavar="KEY[=VALUE]")
+    listing.add_argument("-l", "--latest", action="store_true", help="the latest version of each")
+    listing.set_defaults(run=_list)
+    show = verbs.add_parser("show", help="one model")
+    show.add_argument("model", metavar="NAME[:VERSION]")
+    show.set_defaults(run=_show)
+    download = verbs.add_parser("download", help="write a model's files to a folder")
+    download.add_argument("-i", "--model-id", required=True, metavar="NAME[:VERSION]")
+    download.add_argument("-t", "--target-dir", required=True, type=Path)
+    download.add_argument("--overwrite", action="store_true")
+    download.set_defaults(run=_download)
+    delete = verbs.add_parser("delete", help="delete one version")
+    delete.add_argument("-i", "--model-id", required=True, metavar="NAME:VERSION")
+    delete.set_defaults(run=_delete)
+    for one in verbs.choices.values():
+        one.add_argument(
+            "-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards)"
+        )
+        one.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _add_register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    register = verbs.add_parser("register", help="keep a file or folder as the next version of a model")
+    register.add_argument("-n", "--name", required=True)
+    register.add_argument("-p", "--model-path", required=True, type=Path, metavar="PATH")
+    register.add_argument(
+        "--model-framework", default="Custom", metavar="NAME", help="ScikitLearn, Onnx, TensorFlow, …"
+    )
+    register.add_argument("--model-framework-version", default="", metavar="V")
+    register.add_argument("-d", "--description", default="")
+    register.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE")
+    register.add_argument("--property", action="append", default=[], metavar="KEY=VALUE")
+    register.set_defaults(run=_register)
+
+
+def find_workspace(folder: Path | None, *, create: bool = False) -> Workspace:
+    """Return the workspace of `folder`, or the one found upwards from here, made here when `create` and there is none.
+
+    Raises:
+        WorkspaceError: there is none.
+    """
+    from envbuild.core.errors import WorkspaceError
+    from envbuild.workspace.workspace import Workspace
+
+    try:
+        return Workspace.find(folder)
+    except WorkspaceError:
+        if not create:
+            raise
+        return Workspace.create(folder or Path())
+
+
+def pairs(texts: list[str]) -> dict[str, str]:
+    """Return `KEY=VALUE` texts as a dictionary; a text without `=` has an empty value."""
+    return {key: value for key, _, value in (text.partition("=") for text in texts)}
+
+
+def _register(arguments: argparse.Namespace) -> int:
+    from envbuild.workspace.models import register_model
+
+    model = register_model(
+        find_workspace(arguments.workspace, create=True),
+        arguments.name,
+        arguments.model_path,
+        framework=arguments.model_framework,
+        framework_version=arguments.model_framework_version,
+        description=arguments.description,
+        tags=pairs(arguments.tag),
+        properties=pairs(arguments.property),
+    )
+    _print([model], as_json=arguments.json)
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from envbuild.workspace.models import list_models
+
+    wanted = {text.partition("=")[0]: text.partition("=")[2] if "=" in text else None for text in arguments.tag}
+    models = list_models(find_workspace(arguments.workspace), arguments.name, tags=wanted, latest=arguments.latest)
+    _print(models, as_json=arguments.json)
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from envbuild.workspace.models import get_model
+
+    _print([get_model(find_workspace(arguments.workspace), arguments.model)], as_json=arguments.json)
+    return 0
+
+
+def _download(arguments: argparse.Namespace) -> int:
+    from envbuild.workspace.models import download_model, get_model
+
+    workspace = find_workspace(arguments.workspace)
+    model = get_model(workspace, arguments.model_id)
+    top = download_model(workspace, model, arguments.target_dir, overwrite=arguments.overwrite)
+    print(json.dumps({"id": model.id, "path": str(top)}) if arguments.json else top)
+    return 0
+
+
+def _delete(arguments: argparse.Namespace) -> int:
+    from envbuild.workspace.models import delete_model, get_model
+
+    workspace = find_workspace(arguments.workspace)
+    model = get_model(workspace, arguments.model_id)
+    delete_model(workspace, model)
+    print(json.dumps({"deleted": model.id}) if arguments.json else f"{model.id}: deleted")
+    return 0
+
+
+def _print(models: list[RegisteredModel], *, as_json: bool) -> None:
+    for model in models:
+        if as_json:
+            print(
+                json.dumps(
+                    {
+                        "id": model.id,
+                        "name": model.name,
+                        "version": model.version,
+                        "framework": model.framework,
+                        "frameworkVersion": model.framework_version,
+                        "description": model.description,
+                        "tags": dict(model.tags),
+                        "properties": dict(model.properties),
+                        "size": model.tree.size,
+                        "createdTime": model.created,
+                    }
+                )
+            )
+        else:
+            print(f"{model.id}  {model.framework}  {model.tree.size} bytes  {model.created}")
