@@ -1,0 +1,213 @@
+"""The uv side of the pip solve: one `uv pip compile` for the files, one from its cache for who asked for what."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from envbuild import programs
+from envbuild.core.errors import SolveError
+from envbuild.core.lock import PipPackage
+from envbuild.core.platforms import PLATFORMS, Platform
+from envbuild.core.progress import Progress
+from envbuild.solve import uv_errors
+from envbuild.solve.indexes import IndexAccess, is_local, resolver_environment
+from envbuild.solve.markers import bounded
+from envbuild.solve.options import PipConflictError, PipRequest
+from envbuild.solve.requirements import Asked
+from envbuild.solve.stubs import stub_folder, stub_version
+from envbuild.solve.uv_output import Annotations, Target, merge, parse_annotations, read_pylock, write_previous
+
+_GLIBC_MINORS = (17, 28, *range(31, 41))
+"""The minors X for which uv knows a target `manylinux_2_X`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question to uv. `provided` are the fixed points that are left, `built` names that may come from source."""
+
+    request: PipRequest
+    asked: Asked
+    access: IndexAccess
+    environ: Mapping[str, str]
+    target: Platform | None
+    provided: Mapping[str, str]
+    built: frozenset[str]
+
+
+def resolve(
+    request: PipRequest, asked: Asked, access: IndexAccess, environ: Mapping[str, str], progress: Progress
+) -> tuple[PipPackage, ...]:
+    """Return the packages that answer `request`: for each of its platforms, or for all at once with markers.
+
+    Raises:
+        PipConflictError: what is provided cannot be accepted.
+        SolveError: nothing satisfies the requirements.
+        NetworkError: an index cannot be reached.
+    """
+    answers: list[PipPackage] = []
+    targets: list[Platform | None] = [PLATFORMS[name] for name in request.platforms]
+    for target in targets or [None]:
+        where = f" for {target.subdir}" if target else ""
+        with progress.step(f"resolving {len(asked.lines)} requirements with uv{where}"):
+            question = Question(
+                request=request,
+                asked=asked,
+                access=access,
+                environ=resolver_environment(environ),
+                target=target,
+                provided={name: version for name, version in request.provided.items() if stub_version(version)},
+                built=asked.built,
+            )
+            answers += _answer(question)
+    return tuple(answers)
+
+
+def _answer(question: Question) -> tuple[PipPackage, ...]:
+    with tempfile.TemporaryDirectory(prefix="envbuild-uv-") as folder:
+        try:
+            return _compile(question, Path(folder))
+        except uv_errors.UvError as error:
+            retry = question.asked.allowed & error.without_wheel - question.built
+            if retry:
+                return _answer(replace(question, built=question.built | retry))
+            if error.stubs:
+                _raise_conflict(question, error)
+            raise error.explained(question.asked, question.access) from None
+
+
+def _raise_conflict(question: Question, error: uv_errors.UvError) -> None:
+    """Raise a PipConflictError with what pip's side would take if the provided names in `error` were free.
+
+    Returns where it would not work either, so that what is provided is not to blame.
+    """
+    freed = error.stubs
+    found = None
+    while found is None:
+        free = replace(question, provided={n: v for n, v in question.provided.items() if n not in freed})
+        with tempfile.TemporaryDirectory(prefix="envbuild-uv-") as folder:
+            try:
+                found = _compile(free, Path(folder), graph=False)
+            except uv_errors.UvError as again:
+                if not again.stubs - freed:
+                    return
+                freed = freed | again.stubs
+    versions = {one.name: one.version for one in found}
+    provided = {name: question.provided[name] for name in sorted(freed) if name in question.provided}
+    problems = error.problems(question.asked, question.access, provided)
+    raise PipConflictError(problems, {name: versions.get(name, "") for name in provided})
+
+
+def _compile(question: Question, folder: Path, *, graph: bool = True) -> tuple[PipPackage, ...]:
+    _write_inputs(question, folder)
+    lock = folder / "pylock.toml"
+    options = question.request.options
+    moving = ["--upgrade"] if options.update_all else [text for name in options.update for text in ("-P", name)]
+    _run(question, folder, ["--format", "pylock.toml", "--generate-hashes", *moving, "-o", str(lock)])
+    raw = read_pylock(lock)
+    annotations = _annotations(question, folder, raw) if graph else Annotations()
+    target = Target(
+        python=python_minor(question.request.python), platform=question.target, folder=Path(question.request.folder)
+    )
+    return merge(raw, annotations, question.asked, question.access, target)
+
+
+def _annotations(question: Question, folder: Path, raw: Sequence[Mapping[str, object]]) -> Annotations:
+    """Ask again for the same answer as text: it says who asked for what, and which index has it."""
+    pins = folder / "pins.txt"
+    pins.write_text("".join(_pin(one) for one in raw))
+    arguments = ["--format", "requirements.txt", "--emit-index-annotation", "--no-header", "-o", str(pins)]
+    try:
+        _run(question, folder, [*arguments, "--offline"])
+    except uv_errors.UvError:
+        _run(question, folder, arguments)  # an index that forbids caching
+    return parse_annotations(pins.read_text())
+
+
+def _pin(package: Mapping[str, object]) -> str:
+    marker = f" ; {package['marker']}" if package.get("marker") else ""
+    return f"{package['name']}=={package['version']}{marker}\n" if "version" in package else ""
+
+
+def _write_inputs(question: Question, folder: Path) -> None:
+    request = question.request
+    minor = python_minor(request.python)
+    universal = question.target is None or uv_target(question.target, request.glibc) == ""
+    lines = [one.line(bounded(one.marker, minor) if universal else one.marker) for one in question.asked.lines]
+    (folder / "requirements.in").write_text("".join(f"{line}\n" for line in lines))
+    fixed = [f"{name}=={stub_version(version)}" for name, version in sorted(question.provided.items())]
+    constraints = [one.line(one.marker) for one in question.asked.constraints]
+    (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in [*constraints, *fixed]))
+    if request.previous and not request.options.update_all:
+        write_previous(folder / "pylock.toml", request.previous, question.target)
+
+
+def _run(question: Question, folder: Path, arguments: Sequence[str]) -> None:
+    import uv
+
+    argv = [uv.find_uv_bin(), "pip", "compile", "requirements.in", *_arguments(question), *arguments]
+    done = programs.run(argv, cwd=folder, env=_environment(question), check=False)
+    if done.code != 0:
+        raise uv_errors.UvError(done.stderr or done.stdout, folder)
+
+
+def _arguments(question: Question) -> list[str]:
+    request, access = question.request, question.access
+    built = [text for name in sorted(question.built) for text in ("--no-binary", name)]
+    target = uv_target(question.target, request.glibc) if question.target else ""
+    return [
+        *("--quiet", "--no-config", "--no-python-downloads", "--color", "never"),
+        *("--python-version", request.python),
+        *("--only-binary", ":all:", *built),
+        *(("--python-platform", target) if target else ("--universal",)),
+        *("-c", "constraints.txt"),
+        *(("--exclude-newer", request.options.exclude_newer) if request.options.exclude_newer else ()),
+        *(("--offline",) if request.options.offline else ()),
+        *(("--no-index",) if access.no_index else ()),
+        *(("--prerelease", "allow") if request.index.pre else ()),
+        *(text for host in access.trusted_hosts for text in ("--allow-insecure-host", host)),
+        *(text for name in sorted(question.provided) for text in ("--no-emit-package", name)),
+        *(text for link in access.find_links if is_local(link) for text in ("--find-links", link)),
+        *(("--find-links", str(stub_folder(question.provided, question.asked.extras))) if question.provided else ()),
+    ]
+
+
+def _environment(question: Question) -> dict[str, str]:
+    """Return uv's environment; index URLs go in here, because anyone on the machine can read an argument list."""
+    access = question.access
+    environ = dict(question.environ)
+    links = [link for link in access.find_links if not is_local(link)]
+    if access.default:
+        environ["UV_DEFAULT_INDEX"] = access.default
+    if access.extra:
+        environ["UV_INDEX"] = " ".join(access.extra)
+    if links:
+        environ["UV_FIND_LINKS"] = ",".join(links)
+    if "UV_KEYRING_PROVIDER" not in environ and programs.find("keyring"):
+        environ["UV_KEYRING_PROVIDER"] = "subprocess"
+    return environ
+
+
+def uv_target(target: Platform, glibc: tuple[int, int]) -> str:
+    """Return uv's name of `target` with the newest C library that `glibc` covers; empty where uv has no name for it."""
+    if target.sys_platform != "linux":
+        return target.uv
+    if target.platform_machine not in ("x86_64", "aarch64"):
+        return ""
+    fitting = [minor for minor in _GLIBC_MINORS if (2, minor) <= glibc]
+    return f"{target.platform_machine}-manylinux_2_{max(fitting, default=_GLIBC_MINORS[0])}"
+
+
+def python_minor(version: str) -> tuple[int, int]:
+    """Return the first two numbers of a Python `version` (`3.11`, `3.11.9`).
+
+    Raises:
+        SolveError: it is no version.
+    """
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if found is None:
+        raise SolveError(f"Python {version!r} is no version; two numbers are expected, 3.11 for example")
+    return int(found[1]), int(found[2])

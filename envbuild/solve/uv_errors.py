@@ -1,0 +1,112 @@
+"""What uv says when it fails, turned into problems that name the person's own lines first."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+from envbuild.core.errors import EnvbuildError, NetworkError, Problem, SolveError
+from envbuild.solve.indexes import IndexAccess
+from envbuild.solve.requirements import Asked, Line
+from envbuild.solve.stubs import LABEL
+
+_STUB = re.compile(rf"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s,]+?)(?:\+|\.){LABEL}\b")
+_NEEDS_WHEEL = re.compile(r"Wheels are required for `([^`]+)`")
+_NETWORK = re.compile(
+    r"error sending request|Failed to fetch|Could not connect|Request failed|HTTP status (?:client|server) error|dns error"
+)
+_OFFLINE = re.compile(r"network (?:connectivity is|was) disabled", re.IGNORECASE)
+_NOT_FOUND = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9._-]*) was not found in|there are no versions of ([A-Za-z0-9][A-Za-z0-9._-]*)(?= and |,| )"
+)
+
+
+class UvError(Exception):
+    """uv failed. `text` is what it said, without the temporary folder that it worked in."""
+
+    def __init__(self, text: str, folder: Path) -> None:
+        """Clean `text` of what a person did not write."""
+        self.text = _clean(text.replace(f"{folder}/", "").replace(str(folder), ""))
+        super().__init__(self.text)
+
+    @property
+    def without_wheel(self) -> frozenset[str]:
+        """The distributions that have no usable wheel."""
+        return frozenset(_NEEDS_WHEEL.findall(self.text))
+
+    @property
+    def stubs(self) -> frozenset[str]:
+        """The provided distributions that take part in the contradiction."""
+        return frozenset(name for name, _ in _STUB.findall(self.text))
+
+    def explained(self, asked: Asked, access: IndexAccess) -> EnvbuildError:
+        """Return the error to raise: NetworkError where a server is at fault, else SolveError."""
+        problems = self.problems(asked, access, {})
+        return NetworkError(problems) if self._network else SolveError(problems)
+
+    def problems(self, asked: Asked, access: IndexAccess, provided: Mapping[str, str]) -> tuple[Problem, ...]:
+        """Return one problem: the lines that take part, what is `provided`, and uv's own words behind them."""
+        lines = self._lines(asked)
+        first = lines[0] if lines else None
+        said = access.safe(_STUB.sub(r"\1 \2 (provided)", self._said))
+        message = f"{self._summary(lines, provided)}\n{textwrap.indent(said, '    ')}"
+        origin = first.origin if first else (asked.lines[0].origin if asked.lines else None)
+        return (
+            Problem(
+                message=message,
+                file=origin.file if origin else "",
+                line=first.origin.line if first else None,
+                key=first.origin.key if first and first.origin.line is None else "",
+                hint=self._hint(),
+            ),
+        )
+
+    @property
+    def _network(self) -> bool:
+        return _NETWORK.search(self.text) is not None and "No solution found" not in self.text
+
+    @property
+    def _said(self) -> str:
+        """Uv's explanation without its headline and its hints, which speak of uv's own options."""
+        body = self.text.partition("\nhint:")[0]
+        lines = [re.sub(r"^(?:error|cause): ", "", line.strip()) for line in body.splitlines()]
+        return "\n".join(line for line in lines if line and not line.startswith("No solution found when resolving"))
+
+    def _lines(self, asked: Asked) -> list[Line]:
+        words = set(re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", self._said))
+        return [one for one in (*asked.lines, *asked.constraints) if one.name in words or one.body in self._said]
+
+    def _summary(self, lines: list[Line], provided: Mapping[str, str]) -> str:
+        written = [
+            f"`{one.written}`" + (f" ({one.origin})" if number and str(one.origin) else "")
+            for number, one in enumerate(lines)
+        ]
+        has = [f"{name} {version} (already provided)" for name, version in provided.items()]
+        sides = " and ".join([*written, *has]) or "the requirements"
+        if self._network:
+            return f"{sides}: a server cannot be reached or refuses"
+        return f"{sides} cannot be satisfied{' together' if len(written) + len(has) > 1 else ''}"
+
+    def _hint(self) -> str:
+        if missing := sorted(self.without_wheel):
+            name = ", ".join(missing)
+            return f"choose a version of {name} that has a wheel, or allow its source distribution by name: --allow-sdist {missing[0]}"
+        if _OFFLINE.search(self.text):
+            return "run it once without --offline, so that the cache has what it needs"
+        if self._network:
+            return "check the index URL and its credentials (netrc, keyring or ${VARIABLE} in the URL)"
+        if found := _NOT_FOUND.search(self.text):
+            return (
+                f"check the name {found[1] or found[2]}, or name the index that has it: --index-url, --extra-index-url"
+            )
+        if "pre-release" in self.text:
+            return "allow pre-releases with --pre, or name one in the version"
+        return ""
+
+
+def _clean(text: str) -> str:
+    text = re.sub(r"\{(?:python|sys|platform|os|implementation|extra)[^}]*\}", "", text)
+    text = re.sub(r" for split \([^)]*\)", "", text)
+    return text.replace(" (from constraints.txt)", "").strip()

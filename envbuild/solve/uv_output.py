@@ -1,0 +1,171 @@
+"""What uv answers: its `pylock.toml` for the files, its annotated requirements for the graph, both as our packages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from envbuild.core.lock import PipFile, PipPackage, Vcs
+from envbuild.core.names import normalize
+from envbuild.core.platforms import Platform
+from envbuild.net.credentials import strip_credentials
+from envbuild.solve.distributions import for_interpreter, only_hashes, relative, within
+from envbuild.solve.indexes import IndexAccess
+from envbuild.solve.markers import for_python
+from envbuild.solve.requirements import Asked
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """By normalised name: the index that has it, and the names that it needs."""
+
+    indexes: Mapping[str, str] = field(default_factory=dict)
+    dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What the answer is for: a Python, one platform or (None) all of them, and the folder that paths start at."""
+
+    python: tuple[int, int]
+    platform: Platform | None
+    folder: Path
+
+
+def read_pylock(path: Path) -> list[dict[str, Any]]:
+    """Return the packages of a `pylock.toml` that uv wrote (PEP 751)."""
+    packages: list[dict[str, Any]] = tomllib.loads(path.read_text())["packages"] if path.is_file() else []
+    return packages
+
+
+def write_previous(path: Path, packages: Iterable[PipPackage], platform: Platform | None) -> None:
+    """Write `packages` as the `pylock.toml` from which uv takes the versions to keep."""
+    lines = ['lock-version = "1.0"', 'created-by = "envbuild"']
+    for one in packages:
+        if platform is None or not one.platforms or platform.subdir in one.platforms:
+            lines += _preference(one)
+    path.write_text("\n".join([*lines, ""]))
+
+
+def _preference(package: PipPackage) -> list[str]:
+    if package.vcs is not None:
+        revision = (
+            f', requested-revision = "{package.vcs.requested_revision}"' if package.vcs.requested_revision else ""
+        )
+        source = f'vcs = {{ type = "{package.vcs.type}", url = "{package.vcs.url}", commit-id = "{package.vcs.commit}"{revision} }}'
+    elif package.archive is not None or not package.version:
+        return []  # the requirement itself says which one
+    else:
+        source = "wheels = []"
+    return ["[[packages]]", f'name = "{package.name}"', f'version = "{package.version}"', source]
+
+
+def parse_annotations(text: str) -> Annotations:
+    """Return what the comments of uv's requirements text say: `# via NAME` and `# from INDEX`."""
+    indexes: dict[str, str] = {}
+    needs: dict[str, set[str]] = {}
+    name = ""
+    for line in text.splitlines():
+        words = line.replace("#", " ").split()
+        if not line.startswith(" "):
+            name = _name(line)
+        elif words[:1] == ["from"]:
+            indexes[name] = words[1]
+        else:
+            parent = [word for word in words if word != "via"]
+            if len(parent) == 1:  # two words are `-r FILE` and `-c FILE`
+                needs.setdefault(_name(parent[0]), set()).add(name)
+    return Annotations(indexes, {parent: tuple(sorted(names)) for parent, names in needs.items()})
+
+
+def _name(line: str) -> str:
+    return normalize(line.partition("==")[0].partition(" @ ")[0].partition("[")[0].strip())
+
+
+def merge(
+    raw: Sequence[Mapping[str, Any]], annotations: Annotations, asked: Asked, access: IndexAccess, target: Target
+) -> tuple[PipPackage, ...]:
+    """Return uv's packages as ours: those of this Python (and platform) only, and no secret or local path in any URL.
+
+    Raises:
+        IntegrityError: no file of a package has a hash that the definition accepts for it.
+    """
+    reader = _Reader(annotations=annotations, asked=asked, access=access, target=target)
+    packages: list[PipPackage] = []
+    for one in raw:
+        marker = for_python(one.get("marker", ""), target.python)
+        if marker is not None and _on(target.platform, marker):
+            packages.append(reader.package(one, "" if target.platform else marker))
+    return within(packages)
+
+
+def _on(platform: Platform | None, marker: str) -> bool:
+    if platform is None or not marker:
+        return True
+    from packaging.markers import Marker
+
+    names = ("sys_platform", "platform_system", "platform_machine", "os_name")
+    environment = {name: str(getattr(platform, name)) for name in names}
+    cpython = {"platform_python_implementation": "CPython", "implementation_name": "cpython"}
+    return Marker(marker).evaluate({**environment, **cpython})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    """Turns one of uv's packages into ours."""
+
+    annotations: Annotations
+    asked: Asked
+    access: IndexAccess
+    target: Target
+
+    def package(self, raw: Mapping[str, Any], marker: str) -> PipPackage:
+        name = normalize(raw["name"])
+        wheels = [self._file(one) for one in raw.get("wheels", ())]
+        package = PipPackage(
+            name=name,
+            version=str(raw.get("version", "")),
+            marker=marker,
+            requires_python=str(raw.get("requires-python", "")),
+            index=self.access.public(self.annotations.indexes.get(name, "")),
+            dependencies=self.annotations.dependencies.get(name, ()),
+            wheels=for_interpreter(wheels, self.target.python),
+            sdist=self._file(raw["sdist"]) if "sdist" in raw else None,
+            archive=self._file(raw["archive"]) if "archive" in raw else None,
+            vcs=self._vcs(raw["vcs"]) if "vcs" in raw else None,
+            platforms=(self.target.platform.subdir,) if self.target.platform else (),
+        )
+        return only_hashes(package, self.asked.hashes.get(name, frozenset()))
+
+    def _file(self, raw: Mapping[str, Any]) -> PipFile:
+        url, path = str(raw.get("url", "")), str(raw.get("path", ""))
+        if url.startswith("file:"):
+            url, path = "", unquote(urlsplit(url).path)
+        time = raw.get("upload-time")
+        return PipFile(
+            filename=str(raw.get("name") or unquote(urlsplit(url).path if url else path).rsplit("/", 1)[-1]),
+            url=self.access.public(url),
+            path=relative(path, self.target.folder) if path else "",
+            size=raw.get("size"),
+            hashes=tuple(sorted(raw.get("hashes", {}).items())),
+            upload_time=time.isoformat().replace("+00:00", "Z") if isinstance(time, datetime) else "",
+        )
+
+    def _vcs(self, raw: Mapping[str, Any]) -> Vcs:
+        return Vcs(
+            type=raw["type"],
+            url=strip_credentials(str(raw.get("url") or raw.get("path")))[0],
+            commit=raw["commit-id"],
+            requested_revision=raw.get("requested-revision", ""),
+            subdirectory=raw.get("subdirectory", ""),
+        )
