@@ -64,10 +64,9 @@ def url(table: Table, name: str = "url", *, required: bool = False) -> str:
 
 def digest(table: Table, name: str, algorithm: str = "") -> str:
     """Return the lower-case hexadecimal digest at `name`, or an empty text; what is none is noted."""
-    text = table.text(name)
-    if text in ("", "null", "~", "None"):
+    text = table.text(name).lower()
+    if not text:
         return ""
-    text = text.lower()
     length = _DIGEST_LENGTHS.get(algorithm or name, len(text))
     if not _HEX.fullmatch(text) or len(text) != length:
         table.wrong(name, f"{text[:80]!r} is not a digest of {length} hexadecimal digits")

@@ -155,7 +155,7 @@ def _pip_entry(package: PipPackage, platform: str) -> Iterator[str]:
     if pip_entries.is_direct(package):
         yield "  source:"
         yield "    type: url"
-        yield f"    url: {url}"
+        yield f"    url: {scalar(pip_entries.source_url(package))}"
     yield "  category: main"
     yield "  optional: false"
 

@@ -39,6 +39,12 @@ def is_direct(package: PipPackage) -> bool:
     return package.archive is not None or package.vcs is not None
 
 
+def source_url(package: PipPackage) -> str:
+    """Return the URL of the entry's `source`; conda-lock installs from it without `hash`, so the digest stands in it."""
+    url = entry_url(package)
+    return f"{url}#sha256={package.archive.sha256}" if package.archive and package.archive.sha256 else url
+
+
 def separate_facts(package: PipPackage, index_url: str) -> dict[str, object]:
     """Return what is known of `package` beyond its entry's keys and what follows from them, by PEP 751's names."""
     file = next(package.files, None)
@@ -71,7 +77,7 @@ def read_pip(entry: Table, facts: Table, index_url: str) -> PipPackage:
     directory = url[5:].rstrip("/") if url.startswith("file:") and url.endswith("/") else ""
     file = None if vcs or directory or not url else _read_file(entry, url, facts)
     wheel = file is not None and file.filename.endswith(".whl") and facts.text("kind") != "sdist"
-    direct = isinstance(entry.data.get("source"), dict) and bool(entry.table("source").data)
+    direct = bool(entry.table("source").data)
     return PipPackage(
         name=checks.distribution(entry),
         version=checks.pip_version(entry),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from typing import Any
 
 from envbuild.core.errors import LockError, Problem
 from envbuild.formats.fields import Notes, Path, Table, as_table
@@ -13,6 +15,7 @@ _NUMBER = re.compile(
     r"[0-9][0-9_]*(?::[0-9_]+)*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?|0[bB][01_]+|0[xX][0-9A-Fa-f_]+|0[oO][0-7_]+"
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*"
 )
+_NULL = "tag:yaml.org,2002:null"
 _LIMIT = 64 * 1024 * 1024
 
 
@@ -35,7 +38,7 @@ def _escaped(character: str) -> str:
 
 
 def load(text: str, file: str) -> Table:
-    """Return the mapping that `text` is; all its scalars are texts, so `1.10` stays `1.10`.
+    """Return the mapping that `text` is; all its scalars but null are texts, so `1.10` stays `1.10`.
 
     Aliases are shared and never expanded, merge keys mean nothing and no tag makes an object: a hostile file costs what
     it weighs.
@@ -47,9 +50,8 @@ def load(text: str, file: str) -> Table:
 
     if len(text) > _LIMIT:
         raise LockError(Problem(message="is longer than 64 MiB, which no lock file is", file=file))
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
-        value = yaml.load(text, Loader=loader)  # noqa: S506 (BaseLoader makes texts, lists and mappings only)
+        value = yaml.load(text, Loader=_loader())  # noqa: S506 (it makes texts, nulls, lists and mappings only)
     except yaml.YAMLError as error:
         raise LockError(_syntax(error, file)) from error
     except (RecursionError, TypeError, ValueError) as error:
@@ -58,6 +60,17 @@ def load(text: str, file: str) -> Table:
     table = as_table(value, (), notes)
     notes.check()
     return table
+
+
+@functools.cache
+def _loader() -> type[Any]:
+    import yaml
+
+    base: type[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    loader: Any = type("TextLoader", (base,), {})
+    loader.add_implicit_resolver(_NULL, re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""])
+    loader.add_constructor(_NULL, lambda *_: None)
+    return loader  # type: ignore[no-any-return]
 
 
 def _syntax(error: Exception, file: str) -> Problem:
