@@ -1,0 +1,149 @@
+"""The house rules of docs/architecture.md, held by reading the code."""
+
+import ast
+import graphlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "envbuild"
+
+# which rooms a room may import; a room not named here is a single module at the top
+ROOMS = {
+    "core": set(),
+    "read": {"core"},
+    "formats": {"core"},
+    "serving": set(),
+    "net": {"core", "files", "programs"},
+    "solve": {"core", "net", "files", "programs", "formats"},
+    "engines": {"core", "net", "files", "programs", "formats", "render", "context", "templates"},
+    "workspace": {"core", "net", "files", "programs", "formats", "read"},
+    "files": {"core"},
+    "programs": {"core"},
+    "templates": {"core"},
+    "render": {"core", "formats", "templates"},
+    "context": {"core", "files", "render"},
+    "lockfile": {"core", "files", "formats"},
+    "app": {"core", "files", "serving"},
+}
+
+# what may be imported in one place only
+SINGLE_HOMES = {
+    "subprocess": {"envbuild/programs.py"},
+    "jinja2": {"envbuild/templates.py", "envbuild/render.py"},
+    "hatchling": {"envbuild/hatch.py"},
+    "pickle": set(),
+}
+
+
+def modules():
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if "_templates" not in path.parts]
+
+
+def imports(path, *, runtime_only=False):
+    tree = ast.parse(path.read_text())
+    skipped = set()
+    if runtime_only:
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or (
+                isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+            ):
+                skipped |= set(ast.walk(node)) - {node}
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("name", sorted(ROOMS))
+def test_room_imports_only_what_the_table_allows(name):
+    for path in (path for path in modules() if room(path) == name):
+        for imported in imports(path):
+            if imported.startswith("envbuild."):
+                target = imported.split(".")[1]
+                if (PACKAGE / target).exists() or (PACKAGE / f"{target}.py").exists():
+                    assert target == name or target in ROOMS[name], f"{path.relative_to(ROOT)} imports {imported}"
+
+
+def test_there_are_no_import_cycles():
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in modules()}
+    graph = {}
+    for path in modules():
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        graph[name] = {one for one in imports(path, runtime_only=True) if one in names and one != name}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("library", sorted(SINGLE_HOMES))
+def test_library_has_one_home(library):
+    if library == "pickle":
+        homes = {
+            str(path.relative_to(ROOT)) for path in modules() if library in imports(path) and room(path) != "serving"
+        }
+    else:
+        homes = {
+            str(path.relative_to(ROOT))
+            for path in modules()
+            if any(one == library or one.startswith(f"{library}.") for one in imports(path)) and room(path) != "serving"
+        }
+    assert homes <= SINGLE_HOMES[library]
+
+
+def test_public_functions_of_the_package_have_docstrings():
+    missing = []
+    for path in modules():
+        if "shim" in path.parts:
+            continue
+        for node in ast.parse(path.read_text()).body:
+            if (
+                isinstance(node, (ast.FunctionDef, ast.ClassDef))
+                and not node.name.startswith("_")
+                and not ast.get_docstring(node)
+            ):
+                missing.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    assert not missing
+
+
+def test_no_function_is_longer_than_sixty_lines():
+    long = []
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno - node.lineno >= 60:
+                long.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    assert not long
+
+
+def test_no_python_file_lies_under_templates():
+    assert not list((ROOT / "templates").rglob("*.py"))
+
+
+def test_no_package_registry_is_named():
+    # the names are put together here so that this file does not hold them either
+    hosts = [
+        ".".join(parts)
+        for parts in (
+            ("pypi", "org"),
+            ("pythonhosted", "org"),
+            ("anaconda", "org"),
+            ("registry", "npmjs", "org"),
+            ("deb", "debian", "org"),
+            ("archive", "ubuntu", "com"),
+        )
+    ]
+    pattern = re.compile("|".join(map(re.escape, hosts)))
+    named = []
+    for folder in ("envbuild", "templates", "tests", "fixtures", "docs", "benchmarks"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file() and path.suffix != ".pyc" and pattern.search(path.read_text(errors="ignore")):
+                named.append(str(path.relative_to(ROOT)))
+    assert not named
