@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from tests.support.index import Index
 
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
+Report = Generator[None, pytest.TestReport, pytest.TestReport]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,7 +44,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Report:
     """Where the engine is required (CI), an engine test that is skipped has failed."""
     report = yield
     required = os.environ.get("ENVBUILD_REQUIRE_ENGINE") == "1"

@@ -43,6 +43,7 @@ def _root() -> Path:
 async def _install(question: dict[str, str]) -> None:
     import rattler
 
+    platform = rattler.Platform(question["platform"])
     glibc = rattler.GenericVirtualPackage(
         rattler.PackageName("__glibc"), rattler.Version(GLIBC), rattler.BuildString("0")
     )
@@ -50,7 +51,7 @@ async def _install(question: dict[str, str]) -> None:
         [question["channel"]],
         [rattler.MatchSpec(spec, strict=False) for spec in question["specs"]],
         gateway=rattler.Gateway(cache_dir=Path(question["cache"]) / "repodata"),
-        platforms=[question["platform"], "noarch"],
+        platforms=[platform, rattler.Platform("noarch")],
         virtual_packages=[glibc],
     )
     await rattler.install(
@@ -58,7 +59,7 @@ async def _install(question: dict[str, str]) -> None:
         question["target"],
         cache_dir=Path(question["cache"]) / "packages",
         alternative_target_prefix=question["prefix"],
-        platform=rattler.Platform(question["platform"]),
+        platform=platform,
     )
 
 
