@@ -24,7 +24,7 @@ from envbuild.files import sha256_of
 
 APP_ROOT = "/var/azureml-app"
 MODELS_ROOT = f"{APP_ROOT}/azureml-models"
-SERVER_ROOT = "/opt/envbuild/serving"
+SERVER_ROOT = f"{APP_ROOT}/envbuild-server"
 PORT = 5001
 
 _SKIPPED_FOLDERS = {"__pycache__", ".git", ".envbuild", ".venv", ".mypy_cache", ".pytest_cache", ".ipynb_checkpoints"}
@@ -109,6 +109,10 @@ def service_app(
         raise ServiceError(
             "a service without a scoring script needs exactly one model, registered with its framework",
             hint="give --entry-script, or register the model with --model-framework ScikitLearn, Onnx or TensorFlow",
+        )
+    if scoring is not None and scoring.in_app.split("/")[0] in ("azureml-models", "envbuild-server", "main.py"):
+        raise ServiceError(
+            f"{scoring.file}: the name {scoring.in_app.split('/')[0]} is taken in a service's folder", hint="rename it"
         )
     files = [*_server_files(), _config_map(models), *(_placed(models))]
     variables = {"AML_APP_ROOT": APP_ROOT, "AZUREML_MODEL_DIR": _model_dir(models)}
