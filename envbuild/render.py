@@ -1,0 +1,229 @@
+"""From a plan to a build context: pick the values, let the templates word them. Runs nothing and asks no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from envbuild.buildfiles import CondaInstaller, Installers, PipInstaller, build_files, choose_installers
+from envbuild.context import EPOCH, Context, ContextFile, Step, read_folder
+from envbuild.core.bases import OLDEST_CONDA, OLDEST_PYTHON, OLDEST_UBUNTU
+from envbuild.core.definition import Origin
+from envbuild.core.errors import PlanError
+from envbuild.core.names import is_apt_package, is_variable
+from envbuild.core.plan import PREFIX, LayerKind, Plan
+from envbuild.core.reference import ImageReference
+from envbuild.dockerfile import instructions, prepare
+from envbuild.rendered_app import app_copies, app_files
+from envbuild.templates import render_template
+
+Dialect = Literal["buildkit", "plain"]
+"""`plain` has no `RUN --mount`: for the legacy builder, which knows no secrets and no caches."""
+
+WORK = "/run/envbuild"
+"""Where a RUN sees its context, tools and caches; an empty folder in the image."""
+
+SECRETS = {"ca": "ca.crt", "netrc": "netrc", "pip.conf": "pip.conf", "uv.toml": "uv.toml"}
+"""Each secret's id, and its file in /run/secrets; all optional."""
+
+BASE_STAGE = "envbuild-own"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderOptions:
+    """How the Dockerfile is worded. `syntax` is a frontend image for `# syntax=`, empty for none."""
+
+    dialect: Dialect = "buildkit"
+    syntax: str = ""
+    pip_installer: PipInstaller = "auto"
+    conda_installer: CondaInstaller = "rattler"
+
+
+def render(plan: Plan, *, options: RenderOptions | None = None, root: Path = Path()) -> Context:
+    """Return the build context of `plan`; `root` is where relative paths of the definition and its lock start.
+
+    Files are named, not read, but for a build context of the user's own and the templates.
+
+    Raises:
+        PlanError: a value cannot stand in a Dockerfile, an installer is not locked, or a template is wrong.
+    """
+    options = options or RenderOptions()
+    installers = choose_installers(plan, options.pip_installer, options.conda_installer)
+    own_text, own_files, syntax = _own(plan, root)
+    values = _values(plan, options, installers) | {"base": own_text, "syntax": _syntax(options.syntax or syntax)}
+    folder = root / plan.definition.templates if plan.definition.templates else None
+    dockerfile = render_template("Dockerfile.j2", values, folder=folder)
+    mounts = options.dialect == "buildkit"
+    files = (*own_files, *build_files(plan, installers, root=root, mounts=mounts), *app_files(plan.app))
+    secrets = tuple(SECRETS) if mounts and "/run/secrets/" in dockerfile else ()
+    return Context(dockerfile=dockerfile, files=files, secrets=secrets, steps=tuple(_steps(dockerfile, plan)))
+
+
+def _values(plan: Plan, options: RenderOptions, installers: Installers) -> dict[str, object]:
+    managed = not plan.definition.user_managed
+    mounts = options.dialect == "buildkit"
+    copies = app_copies(plan.app)
+    values: dict[str, object] = {
+        "prefix": PREFIX,
+        "work": WORK,
+        "epoch": EPOCH,
+        "mounts": mounts,
+        "mount": _mount if mounts else _no_mount,
+        "source": f". {WORK}/secrets.sh && " if mounts else "",
+        "root": managed or bool(plan.layer("apt")),
+        "checks": _checks(plan, installers),
+        "home": _home(plan),
+        "apt": _apt(plan),
+        "tools": installers.tools_values(),
+        "conda": installers.conda_values(plan),
+        "pip": installers.pip_values(plan, staged=not mounts),
+        "copies": copies,
+    }
+    return values | _config(plan)
+
+
+def _mount(*wanted: str) -> str:
+    """Return the flags of a RUN for `wanted`: `context:NAME`, `tools`, `cache:NAME`, `secrets:ID,ID`."""
+    return "".join(f"{flag} \\\n    " for one in wanted for flag in _flags(one))
+
+
+def _no_mount(*_wanted: str) -> str:
+    return ""
+
+
+def _flags(wanted: str) -> Iterator[str]:
+    what, _, name = wanted.partition(":")
+    if what == "context":
+        yield f"--mount=type=bind,source=envbuild/{name},target={WORK}/{name}"
+    elif what == "tools":
+        yield f"--mount=type=bind,from=envbuild-tools,source={WORK}/installers,target={WORK}/installers"
+    elif what == "cache":
+        yield f"--mount=type=cache,id=envbuild-{name},target={WORK}/cache/{name},sharing=locked"
+    elif what == "secrets":
+        yield f"--mount=type=bind,source=envbuild/secrets.sh,target={WORK}/secrets.sh"
+        for identity in name.split(","):
+            yield f"--mount=type=secret,id={identity},target=/run/secrets/{SECRETS[identity]}"
+
+
+def _own(plan: Plan, root: Path) -> tuple[dict[str, object], tuple[ContextFile, ...], str]:
+    base, lock = plan.definition.base, plan.lock
+    steps = [step.replace("\r\n", "\n").strip("\n") for step in plan.definition.docker_steps]
+    text = base.dockerfile
+    files: tuple[ContextFile, ...] = ()
+    if base.context is not None:
+        text, files = read_folder(root / base.context.path, base.context.dockerfile_path)
+    if not text:
+        return {"dockerfile": "", "image": _image(lock.base.pinned), "steps": steps}, (), ""
+    pinned = {lock.base.reference: _image(lock.base.pinned)} if lock.base.reference else {}
+    own = prepare(text, pinned, BASE_STAGE)
+    return {"dockerfile": own.text, "stage": own.last_stage, "steps": steps}, files, own.syntax
+
+
+def _image(reference: str) -> str:
+    if not reference:
+        raise PlanError("the lock names no base image", hint="run `envbuild lock` again")
+    return str(ImageReference.parse(reference))
+
+
+def _syntax(reference: str) -> str:
+    return str(ImageReference.parse(reference)) if reference else ""
+
+
+def _checks(plan: Plan, installers: Installers) -> dict[str, object]:
+    definition, python = plan.definition, plan.lock.python
+    needed = f"Ubuntu {OLDEST_UBUNTU[0]}.{OLDEST_UBUNTU[1]:02d} or later"
+    values: dict[str, object] = {
+        "allowed": [_distribution(name) for name in definition.allow_distribution if name != "ubuntu"],
+        "ubuntu": OLDEST_UBUNTU,
+        "ubuntu_text": needed,
+        "other_text": f"{needed}, or the distribution allowed by name (allow-distribution),",
+        "oldest_conda": OLDEST_CONDA,
+        "oldest_python": OLDEST_PYTHON,
+        "conda_text": f"conda {OLDEST_CONDA[0]}.{OLDEST_CONDA[1]} or later",
+        "conda": "conda" if installers.conda == "conda" else "",
+        "python": "",
+        "exact": "",
+        "python_text": f"Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or later",
+    }
+    if definition.user_managed:
+        values["python"] = definition.interpreter_path or "python"
+    elif python is not None and python.provider == "base":
+        minor = ".".join(map(str, python.minor))
+        values |= {"python": python.interpreter or "python3", "exact": minor, "python_text": f"Python {minor}"}
+    return values
+
+
+def _distribution(name: str) -> str:
+    if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
+        raise PlanError(f"allow-distribution: {name!r} is not the name of a distribution (ID in os-release)")
+    return name
+
+
+def _home(plan: Plan) -> dict[str, str] | None:
+    variables = dict(plan.config.variables)
+    if not plan.config.user:
+        return None
+    return {"path": _absolute("HOME", variables["HOME"]), "owner": plan.config.user}
+
+
+def _apt(plan: Plan) -> dict[str, object] | None:
+    layer = plan.layer("apt")
+    if layer is None:
+        return None
+    python, apt = plan.lock.python, plan.lock.apt
+    names = list(apt.packages)
+    if python is not None and python.provider == "apt":
+        names.append(f"python{python.minor[0]}.{python.minor[1]}")
+    for name in names:
+        if not is_apt_package(name):
+            raise PlanError(f"{name!r} is not an apt package, name or name=version")
+    snapshot = apt.snapshot
+    if snapshot and not snapshot.isalnum():
+        raise PlanError(f"{snapshot!r} is not a snapshot date such as 20261121T000000Z")
+    options = f" -o APT::Snapshot={snapshot}" if snapshot else ""
+    return {"packages": names, "snapshot": snapshot, "options": options}
+
+
+def _config(plan: Plan) -> dict[str, object]:
+    config = plan.config
+    for name, _ in config.variables:
+        if not is_variable(name):
+            raise PlanError(f"{name!r} is not the name of an environment variable")
+    for name, _ in config.labels:
+        if not name.replace(".", "").replace("-", "").replace("_", "").replace("/", "").isalnum():
+            raise PlanError(f"{name!r} is not the name of a label")
+    if config.workdir:
+        _absolute("workdir", config.workdir)
+    own_path = "PATH" in dict(config.variables)
+    health = _health_command(plan) if config.health and config.port else ()
+    path = "" if own_path else plan.path_prefix
+    return {"config": config, "healthcheck": health, "path_prefix": path}
+
+
+def _absolute(what: str, path: str) -> str:
+    plain = path.replace("/", "").replace("-", "").replace("_", "").replace(".", "").replace("@", "").replace("+", "")
+    if not path.startswith("/") or ".." in path.split("/") or not (plain.isalnum() or path == "/"):
+        raise PlanError(f"{what}: {path!r} is not an absolute path of letters, digits and - _ . @ +")
+    return path
+
+
+def _health_command(plan: Plan) -> tuple[str, ...]:
+    managed = f"{PREFIX}/bin/python"
+    python = (plan.definition.interpreter_path or "python") if plan.definition.user_managed else managed
+    url = f"http://127.0.0.1:{plan.config.port}{plan.config.health}"
+    return (python, "-c", f"import urllib.request; urllib.request.urlopen({url!r}, timeout=4)")
+
+
+def _steps(dockerfile: str, plan: Plan) -> Iterator[Step]:
+    """Yield each RUN and COPY with the layer whose `# kind` comment stands over it."""
+    origins: dict[str, tuple[Origin, ...]] = {layer.kind: layer.origins for layer in plan.layers}
+    kinds: tuple[LayerKind, ...] = ("base", "checks", "apt", "conda", "pip", "files", "config")
+    lines = dockerfile.split("\n")
+    for number, text in instructions(dockerfile):
+        if text.split(" ", 1)[0].upper() not in ("RUN", "COPY", "ADD", "FROM"):
+            continue
+        above = (line.lstrip("# ").split(":")[0] for line in reversed(lines[:number]) if line.startswith("# "))
+        kind: LayerKind = next((one for name in above for one in kinds if one == name), "base")
+        yield Step(kind=kind, line=number, text=text, origins=origins.get(kind, ()))
