@@ -45,7 +45,7 @@ class Application:
         limit = settings.scoring_timeout_ms
         self._caller = TimedCaller(settings.threads, limit) if limit else DirectCaller(settings.threads)
         self._gate = Gate(settings.auth_keys_file, settings.token_secret_file, settings.service_name)
-        self._swagger = SwaggerDocuments(settings, read_schema(script))
+        self._swagger = SwaggerDocuments(settings, read_schema(script), script.example and script.example())
         self._origins = settings.cors_origins
         self._make_id = id_maker()
         self._access = AccessLog(settings)

@@ -212,7 +212,7 @@ class _BodyStream(io.RawIOBase):
             self._left = self._next_chunk()
             if self._ended:
                 return b""
-        piece = self._stream.read1(min(size, self._left))  # type: ignore[attr-defined]
+        piece = self._stream.read1(min(size, self._left))
         if not piece:
             self._ended = True
             raise ConnectionResetError("the client left")

@@ -27,6 +27,7 @@ class Script(NamedTuple):
     parameters: tuple[inspect.Parameter, ...]
     takes_headers: bool
     is_raw: bool
+    example: Callable[[], Any] | None = None
 
 
 def load_script(settings: Settings) -> Script:
@@ -44,7 +45,7 @@ def load_script(settings: Settings) -> Script:
     run = _function(getattr(module, "driver_module", module), "run", name)
     script = _inspect(run, name)
     _guarded(init, f"init() of {name}", settings.script_path)
-    return script
+    return script._replace(example=getattr(module, "example", None)) if settings.framework else script
 
 
 def _prepare_environment(settings: Settings) -> None:

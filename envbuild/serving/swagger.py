@@ -21,10 +21,11 @@ Document = Dict[str, Any]
 class SwaggerDocuments:
     """The documents of one service, written once and kept as bytes."""
 
-    def __init__(self, settings: Settings, schema: Schema | None) -> None:
-        """Take what describes the service, and the schema of run() if it has one."""
+    def __init__(self, settings: Settings, schema: Schema | None, example: Any = None) -> None:
+        """Take what describes the service: the schema of run() if it has one, or an example of a request."""
         self._settings = settings
         self._schema = schema
+        self._input = schema.input if schema else {"type": "object", "example": example or {}}
         self._made: dict[str, bytes] = {}
 
     def read(self, version: str) -> bytes:
@@ -57,7 +58,7 @@ class SwaggerDocuments:
             "version": service.service_version,
         }
         schemas = {
-            "ServiceInput": _described(self._schema.input if self._schema else {}),
+            "ServiceInput": _described(self._input),
             "ServiceOutput": _described(self._schema.output if self._schema else {}),
             "ErrorResponse": _ERROR,
         }
