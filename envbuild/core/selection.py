@@ -98,7 +98,7 @@ def _applies(package: PipPackage, environment: dict[str, str], target: Platform)
         return True
     from packaging.markers import Marker
 
-    return Marker(package.marker).evaluate(environment)
+    return Marker(package.marker).evaluate(environment, context="lock_file")
 
 
 def _tag_ranks(lock: Lock, target: Platform) -> dict[object, int]:

@@ -5,7 +5,6 @@ Whether a lock is fresh is asked on every build; this answers in well under a mi
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -40,7 +39,7 @@ def read_header(text: str) -> Header:
     """Return the header of a lock file's text; never an error, since whoever needs more reads the whole file."""
     if text.startswith("lock-version"):
         return _pylock(text)
-    if text.startswith("#") or text.startswith("version: 1\n"):
+    if text.startswith(("#", "version: 1\n")):
         return _conda_lock(text)
     return Header()
 
@@ -60,14 +59,16 @@ def _conda_lock(text: str) -> Header:
 
 
 def _yaml(text: str) -> str:
-    if text.startswith("'"):
-        return text[1:-1].replace("''", "'")
+    return text[1:-1].replace("''", "'") if text.startswith("'") else _quoted(text)
+
+
+def _quoted(text: str) -> str:
     return _ESCAPE.sub(_character, text[1:-1]) if text.startswith('"') else text
 
 
 def _character(found: re.Match[str]) -> str:
     code = found[1] or found[2] or found[3]
-    return chr(int(code, 16)) if code else found[4]
+    return chr(int(code, 16)) if code else "\t" if found[4] == "t" else found[4]
 
 
 def _pylock(text: str) -> Header:
@@ -77,17 +78,10 @@ def _pylock(text: str) -> Header:
     facts = dict(_PYLOCK_FACT.findall(table[1])) if table else {}
     return Header(
         format="pylock",
-        definition_hash=_toml(facts.get("definition-hash", '""')),
-        sources=tuple((_toml(path), digest) for path, digest in _PYLOCK_SOURCE.findall(sources[1])) if sources else (),
+        definition_hash=_quoted(facts.get("definition-hash", '""')),
+        sources=tuple((_quoted(path), digest) for path, digest in _PYLOCK_SOURCE.findall(sources[1]))
+        if sources
+        else (),
         platforms=tuple(re.findall(r'"([^"]*)"', facts.get("platforms", ""))),
-        exclude_newer=_toml(facts.get("exclude-newer", '""')),
+        exclude_newer=_quoted(facts.get("exclude-newer", '""')),
     )
-
-
-def _toml(text: str) -> str:
-    if "\\" not in text:
-        return text[1:-1]
-    try:
-        return str(json.loads(text))
-    except ValueError:
-        return ""
