@@ -32,7 +32,8 @@ NOWHERE = Origin()
 class CondaSpec:
     """One conda MatchSpec. `text` is the canonical form that a conda solver takes (`channel::name[version='…']` or `name =1.2`).
 
-    `name` is lower case; `channel`, `version` and `build` are empty where the spec leaves them open.
+    `name` is lower case; `channel`, `version` and `build` are empty where the spec leaves them open. `platforms` are the
+    conda subdirs that it is asked for; empty means all.
     """
 
     text: str
@@ -40,6 +41,7 @@ class CondaSpec:
     version: str = ""
     build: str = ""
     channel: str = ""
+    platforms: tuple[str, ...] = ()
     origin: Origin = field(default=NOWHERE, compare=False)
 
 
@@ -157,6 +159,10 @@ class Definition:
         """The definition hash: SHA-256 over all that can change the answer, in written order."""
         return sha256(canonical(_answer_relevant(self)))
 
+    def conda_for(self, platform: str) -> tuple[CondaSpec, ...]:
+        """Return the conda specs that `platform` (a conda subdir) asks for."""
+        return tuple(spec for spec in self.conda if not spec.platforms or platform in spec.platforms)
+
     def with_pip(self, *requirements: PipRequirement) -> Definition:
         """Return the definition with `requirements` added behind those that it has; a name that it has stays as it is."""
         present = {one.name for one in self.pip}
@@ -197,7 +203,9 @@ def _answer_relevant(definition: Definition) -> dict[str, object]:
         },
         "docker_steps": list(definition.docker_steps),
         "channels": list(definition.channels),
-        "conda": [spec.text for spec in definition.conda],
+        "conda": [
+            f"{spec.text} # [{', '.join(spec.platforms)}]" if spec.platforms else spec.text for spec in definition.conda
+        ],
         "pip": [" ".join([one.text, *(f"--hash={text}" for text in one.hashes)]) for one in definition.pip],
         "constraints": [one.text for one in definition.constraints],
         "index": _index(definition.index),

@@ -1,0 +1,53 @@
+"""What is wrong, and what is worth saying, while one definition is read: collected, so that a person sees all of it at once."""
+
+from __future__ import annotations
+
+import re
+
+from envbuild.core.definition import NOWHERE, Origin
+from envbuild.core.errors import DefinitionError, Problem
+
+_CREDENTIALS = re.compile(r"(?<=://)(?!\$\{)[^/@\s]*(?=@)|(?<=/t/)(?!\$\{)[^/\s]+(?=/)|(?<=[?&]sig=)(?!\$\{)[^&\s]+")
+
+
+class Findings:
+    """Collects the problems and the notes of one reading. Credentials inside quoted URLs are masked on the way in."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.notes: list[Problem] = []
+
+    def refuse(self, at: Origin, message: str, hint: str = "") -> None:
+        """Record that what stands `at` is not understood: the definition is refused in the end."""
+        problem = at.problem(mask(message), hint)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def note(self, at: Origin, message: str, hint: str = "") -> None:
+        """Record that what stands `at` was mended, or has no effect here."""
+        note = at.problem(mask(message), hint)
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def close(self) -> tuple[Problem, ...]:
+        """Return the notes.
+
+        Raises:
+            DefinitionError: there is at least one problem.
+        """
+        if self.problems:
+            raise DefinitionError(self.problems)
+        return tuple(self.notes)
+
+
+def mask(text: str) -> str:
+    """Return `text` with what looks like a credential inside a URL replaced by `***`; `${VAR}` stays."""
+    return _CREDENTIALS.sub("***", text)
+
+
+def fatal(message: str, *, file: str = "", line: int | None = None, hint: str = "") -> DefinitionError:
+    """Return the error for a file that cannot be read any further."""
+    return DefinitionError(Origin(file=file, line=line).problem(mask(message), hint))
+
+
+__all__ = ["NOWHERE", "Findings", "Origin", "fatal", "mask"]

@@ -1,0 +1,25 @@
+"""Image references (OCI distribution specification; the grammar that Docker's `reference` package made usual)."""
+
+from __future__ import annotations
+
+import re
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_IMAGE = re.compile(
+    rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+)
+
+
+def is_image(reference: str) -> bool:
+    """Tell whether `reference` is `name`, `name:tag`, `host/name:tag` or any of them with a digest."""
+    return len(reference) < 512 and _IMAGE.fullmatch(reference) is not None
+
+
+def why_not_image(reference: str) -> str:
+    """Return what is wrong with `reference`."""
+    if "{{" in reference:
+        return f"{reference!r} is a template that has yet to be filled in"
+    if "://" in reference:
+        return f"{reference!r} is a URL; an image reference has no scheme"
+    return f"{reference!r} is not an image reference"

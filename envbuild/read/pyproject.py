@@ -1,0 +1,77 @@
+"""`pyproject.toml`: `[tool.envbuild]` where there is one, else the tables of the project and of other tools."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from envbuild.core.definition import Definition
+from envbuild.read.findings import Findings, Origin, fatal
+from envbuild.read.groups import add_extras, add_group, add_project
+from envbuild.read.nodes import Node, text
+from envbuild.read.pip_side import PipSide
+from envbuild.read.sources import Include
+from envbuild.read.toml_nodes import parse_toml
+
+
+def parse_pyproject(source: str, file: str, include: Include, environment: str = "") -> Definition:
+    """Return what the pyproject.toml `source` says; `environment` chooses among several.
+
+    Raises:
+        DefinitionError: every problem of the file, or that it defines no environment.
+    """
+    root = parse_toml(source, file)
+    findings = Findings()
+    definition = _read(root, file, findings, include, environment)
+    return replace(definition, notes=findings.close())
+
+
+def _read(root: Node, file: str, findings: Findings, include: Include, environment: str) -> Definition:
+    tool = root.get("tool")
+    if tool.get("envbuild").is_map:
+        from envbuild.read.tool_envbuild import read_envbuild
+
+        return read_envbuild(root, file, findings, include, environment)
+    if root.get("project") or root.get("dependency-groups"):
+        return read_project(root, file, findings, include, environment)
+    raise fatal(
+        "defines no environment: it has none of [tool.envbuild], [project], [dependency-groups], [tool.poetry], [tool.pixi], "
+        "[tool.conda-lock] and [tool.pdm]",
+        file=file,
+        hint="write [tool.envbuild], or list the dependencies under [project]",
+    )
+
+
+def read_project(root: Node, file: str, findings: Findings, include: Include, environment: str) -> Definition:
+    """Return the project's dependencies, with those of the extra or group called `environment`; no project: all groups."""
+    side = PipSide()
+    project = root.get("project")
+    extras, groups = project.get("optional-dependencies").keys(), root.get("dependency-groups").keys()
+    if project:
+        add_project(root, side, findings, include)
+    if environment in groups:
+        add_group(root, environment, Origin(file=file), side, findings)
+    elif environment in extras:
+        add_extras(root, [Node(value=environment, origin=Origin(file=file))], side, findings)
+    elif environment:
+        raise fatal(
+            f"has no extra and no group {environment!r}",
+            file=file,
+            hint=f"it has: {', '.join((*extras, *groups)) or 'none'}",
+        )
+    left = [name for name in (*extras, *groups) if name != environment]
+    if not project:
+        for name in left:
+            add_group(root, name, Origin(file=file), side, findings)
+    elif left:
+        findings.note(
+            project.origin, f"extras and groups that are not taken: {', '.join(left)}", "choose one with --environment"
+        )
+    return Definition(
+        kind="pyproject",
+        name=text(project.get("name"), findings),
+        python=text(project.get("requires-python"), findings).replace(" ", ""),
+        pip=tuple(side.requirements),
+        constraints=tuple(side.constraints),
+        index=side.index(),
+        origin=project.origin,
+    )

@@ -1,0 +1,54 @@
+"""TOML and JSON to nodes; numbers keep how they were written."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from envbuild.read.findings import Findings, fatal
+from envbuild.read.nodes import Node, Number, from_data
+from envbuild.read.yaml_nodes import find_template, template_error
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def parse_toml(text: str, file: str) -> Node:
+    """Return the tree of the TOML document `text`.
+
+    Raises:
+        DefinitionError: it is not TOML; the reader's reason, which names the line, is quoted.
+    """
+    try:
+        return from_data(tomllib.loads(text.replace("\r\n", "\n"), parse_float=Number), file)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        if (found := find_template(text)) is not None:
+            raise template_error(found[1], file, found[0]) from error
+        raise fatal(f"is not TOML: {error}", file=file) from error
+
+
+def parse_json(text: str, file: str, findings: Findings) -> Node:
+    """Return the tree of the JSON document `text`; a key that stands twice is a problem.
+
+    Raises:
+        DefinitionError: it is not JSON; the line is named.
+    """
+
+    def pairs(entries: list[tuple[str, object]]) -> dict[str, object]:
+        known: dict[str, object] = {}
+        for key, value in entries:
+            if key in known:
+                findings.refuse(
+                    from_data(None, file, key).origin, "stands a second time in the same object", "write it once"
+                )
+            known[key] = value
+        return known
+
+    try:
+        return from_data(json.loads(text, parse_float=Number, object_pairs_hook=pairs), file)
+    except json.JSONDecodeError as error:
+        raise fatal(f"is not JSON: {error.msg}", file=file, line=error.lineno) from error
+    except (RecursionError, ValueError) as error:
+        raise fatal(f"is not JSON: {error}", file=file) from error

@@ -1,0 +1,25 @@
+"""URLs in definitions: they may point to a secret (`${NAME}`) but never hold one."""
+
+from __future__ import annotations
+
+import re
+
+_USERINFO = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://([^/?#\s]*)@")
+_CONDA_TOKEN = re.compile(r"://[^/\s]+/(?:[^\s]*/)?t/([^/\s]+)/")
+_QUERY_SECRET = re.compile(r"[?&](?:sig|token|access_token|password|api_key|apikey)=([^&#\s]+)", re.IGNORECASE)
+_REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$[A-Z_][A-Z0-9_]*")
+_PLAIN_USERS = frozenset({"git", "hg", "svn", "anonymous", "oauth2", "__token__", "x-access-token"})
+
+
+def has_credentials(url: str) -> bool:
+    """Tell whether `url` holds a user's password or a token itself; `${NAME}` and the user `git` are none."""
+    for found in _USERINFO.finditer(url):
+        user, _, password = found[1].partition(":")
+        secrets = [password] if user in _PLAIN_USERS else [user, password]
+        if any(secret and not _REFERENCE.fullmatch(secret) for secret in secrets):
+            return True
+    return any(
+        not _REFERENCE.fullmatch(found[1])
+        for pattern in (_CONDA_TOKEN, _QUERY_SECRET)
+        for found in pattern.finditer(url)
+    )

@@ -1,0 +1,156 @@
+"""YAML to nodes, with lines and source texts; bounded, so that a small file cannot become a large tree."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import yaml
+
+from envbuild.read.findings import Findings, Origin, fatal
+from envbuild.read.nodes import Node, Scalar
+
+_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+MOST_NODES = 200_000
+DEEPEST = 60
+
+_TEMPLATE = re.compile(r"(?<!\$)\{\{.*?\}\}|\{%.*?%\}")
+_NULL, _BOOL = "tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"
+_NUMBERS = {"tag:yaml.org,2002:int": int, "tag:yaml.org,2002:float": float}
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def parse_yaml(text: str, file: str, findings: Findings) -> Node:
+    """Return the tree of the one YAML document in `text`.
+
+    A key that stands twice in a map is a problem; so is a tree of more than `MOST_NODES` values.
+
+    Raises:
+        DefinitionError: `text` is not YAML, is a template that has yet to be rendered, or holds several documents.
+    """
+    try:
+        documents = list(yaml.compose_all(text, Loader=_LOADER))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise _not_yaml(error, text, file) from error
+    filled: list[yaml.Node] = [one for one in documents if one.value != ""]
+    if len(filled) > 1:
+        line = filled[1].start_mark.line + 1
+        hint = "write each into a file of its own"
+        raise fatal("holds several YAML documents; one is accepted", file=file, line=line, hint=hint)
+    if not filled:
+        return Node(value=None, origin=Origin(file=file))
+    return _Builder(file=file, findings=findings).build(filled[0])
+
+
+def _not_yaml(error: Exception, text: str, file: str) -> Exception:
+    if (found := find_template(text)) is not None:
+        return template_error(found[1], file, found[0])
+    mark = getattr(error, "problem_mark", None)
+    reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+    line: int | None = mark.line + 1 if mark is not None else None
+    written = text.splitlines()[line - 1 : line] if line is not None else []
+    tab = any("\t" in one for one in written)
+    hint = (
+        "indent with spaces; YAML allows no tabs"
+        if tab
+        else "each entry of a list begins with `- `, each key ends with `: `"
+    )
+    return fatal(f"is not YAML: {reason}", file=file, line=line, hint=hint)
+
+
+def find_template(text: str) -> tuple[int, str] | None:
+    """Return line and text of the first `{{ … }}` or `{% … %}` outside a comment, if there is one."""
+    if "{{" not in text and "{%" not in text:
+        return None
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.lstrip().startswith("#") and (found := _TEMPLATE.search(line)):
+            return number, found[0]
+    return None
+
+
+def template_error(quoted: str, file: str, line: int) -> Exception:
+    """Return the error for a file that is a template."""
+    return fatal(
+        f"is a template: {quoted} has yet to be filled in",
+        file=file,
+        line=line,
+        hint="render it first, and give envbuild the result",
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Builder:
+    file: str
+    findings: Findings
+    built: int = 0
+
+    def build(self, node: yaml.Node, key: str = "", depth: int = 0) -> Node:
+        self.built += 1
+        origin = Origin(file=self.file, line=node.start_mark.line + 1, key=key)
+        if self.built > MOST_NODES or depth > DEEPEST:
+            raise fatal(
+                "repeats itself through anchors and aliases, or is nested, beyond any definition",
+                file=self.file,
+                line=origin.line,
+                hint="write the values out",
+            )
+        if isinstance(node, yaml.MappingNode):
+            return Node(value=self._map(node, key, depth), origin=origin)
+        if isinstance(node, yaml.SequenceNode):
+            entries = [self.build(one, f"{key}[{at}]", depth + 1) for at, one in enumerate(node.value)]
+            return Node(value=entries, origin=origin)
+        return Node(value=_scalar(node.tag, str(node.value)), source=str(node.value), origin=origin)
+
+    def _map(self, node: yaml.MappingNode, key: str, depth: int) -> dict[str, Node]:
+        entries: dict[str, Node] = {}
+        merged: dict[str, Node] = {}
+        for name_node, value_node in node.value:
+            name = name_node.value if isinstance(name_node, yaml.ScalarNode) else None
+            line = name_node.start_mark.line + 1
+            if name is None:
+                self.findings.refuse(
+                    Origin(file=self.file, line=line, key=key),
+                    "has a key that is not a text",
+                    "put it in quotation marks",
+                )
+                continue
+            path = f"{key}.{name}" if key else name
+            value = self.build(value_node, path, depth + 1)
+            if name_node.tag == _MERGE:
+                for part in value if isinstance(value.value, list) else (value,):
+                    merged = {**dict(part.items()), **merged}
+                continue
+            if name in entries:
+                self.findings.refuse(
+                    Origin(file=self.file, line=line, key=path),
+                    "stands here a second time in the same map",
+                    "write it once",
+                )
+            # an empty value stands at the end of its line, or on the next one: the key's place is the better one
+            entries[name] = value if value.origin.line == line else _at(value, line)
+        return {**merged, **entries}
+
+
+def _scalar(tag: str, written: str) -> Scalar:
+    if tag == _NULL:
+        return None
+    if tag == _BOOL:
+        return written.lower() in ("true", "yes", "on")
+    return _number(written, _NUMBERS[tag]) if tag in _NUMBERS else written
+
+
+def _number(written: str, kind: type[int | float]) -> int | float | str:
+    try:
+        return kind(written.replace("_", ""))
+    except ValueError:
+        # YAML 1.1's base 60, `.inf`, hexadecimal: as written is the best that can be said
+        return written
+
+
+def _at(node: Node, line: int) -> Node:
+    if isinstance(node.value, dict | list):
+        return Node(
+            value=node.value, source=node.source, origin=Origin(file=node.origin.file, line=line, key=node.origin.key)
+        )
+    return node
