@@ -29,7 +29,7 @@ def source_line() -> str:
         raise NoDebianError("apt-get is not there")
     if not _KEYRING.exists():
         raise NoDebianError(f"{_KEYRING} is not there")
-    form = ["--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
+    form = ["--no-release-info", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"]
     for line in programs.run(["apt-get", "indextargets", *form]).stdout.splitlines():
         uri, release, component = line.split()
         if release in _SUITES and component == "main":
