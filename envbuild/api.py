@@ -203,7 +203,7 @@ def package(
 
     path = Path(path)
     definition = read_definition(path, environment)
-    service = service_definition(definition)
+    service = service_definition(definition, scoring.text if scoring is not None else "")
     app = service_app(models, scoring, framework=framework, python=definition.interpreter_path)
     if service.hash == definition.hash:
         answer = current_lock(path, environment=environment, locked=locked, options=options, progress=progress)

@@ -21,11 +21,13 @@ from envbuild.core.errors import Problem, ServiceError
 from envbuild.core.keys import sha256
 from envbuild.core.plan import PREFIX, App, AppFile
 from envbuild.files import sha256_of
+from envbuild.serving import layout
+from envbuild.serving.requirements import server_requirements
 
-APP_ROOT = "/var/azureml-app"
+APP_ROOT = layout.APP_ROOT
 MODELS_ROOT = f"{APP_ROOT}/azureml-models"
 SERVER_ROOT = f"{APP_ROOT}/envbuild-server"
-PORT = 5001
+PORT = layout.PORT
 
 _SKIPPED_FOLDERS = {"__pycache__", ".git", ".envbuild", ".venv", ".mypy_cache", ".pytest_cache", ".ipynb_checkpoints"}
 
@@ -60,22 +62,30 @@ class Scoring:
         return self.entry_script if self.source_directory is None else self.source_directory / self.entry_script
 
     @property
+    def folder_name(self) -> str:
+        """The name of the source directory, as `AZUREML_SOURCE_DIRECTORY` has it, or an empty text."""
+        return "" if self.source_directory is None else self.source_directory.resolve().name
+
+    @property
+    def text(self) -> str:
+        """The script's text, or an empty one where it cannot be read."""
+        return self.file.read_text(encoding="utf-8", errors="replace") if self.file.is_file() else ""
+
+    @property
     def in_app(self) -> str:
         """The script's path below the application's root, as `AZUREML_ENTRY_SCRIPT` has it."""
         if self.source_directory is None:
             return self.entry_script.name
-        return (PurePosixPath(self.source_directory.resolve().name) / self.entry_script.as_posix()).as_posix()
+        return (PurePosixPath(self.folder_name) / self.entry_script.as_posix()).as_posix()
 
 
-def service_definition(definition: Definition, *, keep: bool = False) -> Definition:
+def service_definition(definition: Definition, script: str = "", *, keep: bool = False) -> Definition:
     """Return `definition` with what our server needs: its requirements added, Azure's own server packages left out.
 
-    `keep` leaves those in. A user-managed environment stays as it is: there the server runs on the standard library.
+    `script` is the text of the scoring script, which tells whether it uses schemas. `keep` leaves Azure's packages in. A user-managed environment stays as it is: there the server runs on the standard library.
     """
     if definition.user_managed:
         return definition
-    from envbuild.serving.requirements import REQUIREMENTS
-
     dropped = [] if keep else [one for one in definition.pip if one.name in REPLACED]
     notes = tuple(
         one.origin.problem(f"{one.text} is replaced by envbuild's server and its imports of the same names")
@@ -83,7 +93,7 @@ def service_definition(definition: Definition, *, keep: bool = False) -> Definit
     )
     kept = tuple(one for one in definition.pip if one not in dropped)
     trimmed = replace(definition, pip=kept, notes=(*definition.notes, *notes))
-    return trimmed.with_pip(*(_requirement(text) for text in REQUIREMENTS))
+    return trimmed.with_pip(*(_requirement(text) for text in server_requirements(script)))
 
 
 def _requirement(text: str) -> PipRequirement:
@@ -115,18 +125,17 @@ def service_app(
             f"{scoring.file}: the name {scoring.in_app.split('/')[0]} is taken in a service's folder", hint="rename it"
         )
     files = [*_server_files(), _config_map(models), *(_placed(models))]
-    variables = {"AML_APP_ROOT": APP_ROOT, "AZUREML_MODEL_DIR": _model_dir(models)}
+    folders = [(one.name, str(one.version)) for one in models]
     if scoring is not None:
         check_script(scoring.file)
         files += [_main(scoring), *_script_files(scoring)]
-        variables["AZUREML_ENTRY_SCRIPT"] = scoring.in_app
-        if scoring.source_directory is not None:
-            variables["AZUREML_SOURCE_DIRECTORY"] = scoring.source_directory.resolve().name
+        variables = layout.environment(scoring.in_app, scoring.folder_name, folders)
     else:
-        variables["ENVBUILD_FRAMEWORK"] = framework
+        variables = layout.environment("", "", folders) | {"ENVBUILD_FRAMEWORK": framework}
+        del variables["AZUREML_ENTRY_SCRIPT"]
     return App(
         files=tuple(sorted(files, key=lambda one: one.path)),
-        command=(python or f"{PREFIX}/bin/python", SERVER_ROOT, "--port", str(PORT)),
+        command=layout.command(python or f"{PREFIX}/bin/python", SERVER_ROOT),
         variables=tuple(variables.items()),
         port=PORT,
         health="/",
@@ -218,11 +227,6 @@ def _placed(models: Iterable[ServedModel]) -> Iterator[AppFile]:
             yield replace(file, path=f"{MODELS_ROOT}/{model.folder}/{file.path.lstrip('/')}")
 
 
-def _model_dir(models: Sequence[ServedModel]) -> str:
-    """One model: its own folder; none or several: the folder of all."""
-    return f"{MODELS_ROOT}/{models[0].folder}" if len(models) == 1 else MODELS_ROOT
-
-
 def _config_map(models: Iterable[ServedModel]) -> AppFile:
     content = {
         "accountContext": {"subscriptionId": "", "resourceGroupName": "", "accountName": "", "workspaceId": ""},
@@ -238,35 +242,8 @@ def _script_files(scoring: Scoring) -> Iterator[AppFile]:
     if scoring.source_directory is None:
         yield disk_file(scoring.file, f"{APP_ROOT}/{scoring.in_app}")
     else:
-        yield from disk_files(scoring.source_directory, f"{APP_ROOT}/{scoring.source_directory.resolve().name}")
-
-
-_MAIN = '''"""Loads the scoring script and exposes its init() and run(). Generated by envbuild."""
-
-import importlib.util
-import inspect
-import os
-import sys
-
-root = os.path.dirname(os.path.abspath(__file__))
-script = os.path.join(root, {script!r})
-sys.path[:0] = [os.path.dirname(script), root]
-spec = importlib.util.spec_from_file_location("service_driver", script)
-driver = importlib.util.module_from_spec(spec)
-sys.modules["service_driver"] = driver
-spec.loader.exec_module(driver)
-
-
-def init():
-    return driver.init()
-
-
-def run(http_body, request_headers):
-    if "request_headers" in inspect.signature(driver.run).parameters:
-        return driver.run(http_body, request_headers=request_headers)
-    return driver.run(http_body)
-'''
+        yield from disk_files(scoring.source_directory, f"{APP_ROOT}/{scoring.folder_name}")
 
 
 def _main(scoring: Scoring) -> AppFile:
-    return _content(f"{APP_ROOT}/main.py", _MAIN.format(script=scoring.in_app))
+    return _content(f"{APP_ROOT}/main.py", layout.driver_source(scoring.in_app))
