@@ -1,28 +1,60 @@
-"""Environment markers (PEP 508) once the Python is known: what they say of its version is decided, the rest stays."""
+"""Environment markers (PEP 508) once the Python and the platforms are known: what they decide is decided, the rest stays."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from packaging.markers import Marker
 
-_PYTHON = ("python_version", "python_full_version")
+from envbuild.core.platforms import PLATFORMS, Platform
+
+_PYTHON = frozenset({"python_version", "python_full_version"})
+_CPYTHON = {"platform_python_implementation": "CPython", "implementation_name": "cpython"}
 
 
-def bounded(marker: str, minor: tuple[int, int]) -> str:
-    """Return `marker` with the bound that a universal solve needs to look at no later Python than `minor`."""
-    bound = f"python_full_version < '{minor[0]}.{minor[1] + 1}'"
-    return f"({marker}) and {bound}" if marker else bound
+def environments(platforms: Iterable[Platform], minor: tuple[int, int]) -> list[str]:
+    """Return the markers that hold on CPython `minor` on each of `platforms`; without any, one for all that we know."""
+    python = f"python_full_version < '{minor[0]}.{minor[1] + 1}' and platform_python_implementation == 'CPython'"
+    places = [
+        f"sys_platform == '{one.sys_platform}' and platform_machine == '{one.platform_machine}'" for one in platforms
+    ]
+    systems = dict.fromkeys(f"sys_platform == '{one.sys_platform}'" for one in PLATFORMS.values())
+    return [f"{place} and {python}" for place in places or [f"({' or '.join(systems)})"]]
 
 
-def for_python(marker: str, minor: tuple[int, int]) -> str | None:
-    """Return what is left of `marker` on Python `minor`: an empty text if it always holds, None if it never does."""
+def simplified(marker: str, minor: tuple[int, int], platforms: Sequence[Platform] = ()) -> str | None:
+    """Return what is left of `marker` on CPython `minor` and `platforms` (none given: all that we know).
+
+    An empty text says that it always holds, None that it never does.
+    """
     if not marker:
         return ""
-    left = _simplified(Marker(marker)._markers, minor)  # noqa: SLF001 - packaging has no public view of the tree
-    if isinstance(left, bool):
-        return "" if left else None
-    return left[0]
+    parsed = Marker(marker)
+    answers = {parsed.evaluate(one) for one in _samples(minor, platforms or tuple(PLATFORMS.values()))}
+    if len(answers) == 1:
+        return "" if answers.pop() else None
+    left = _simplified(parsed._markers, minor)  # noqa: SLF001 - packaging has no public view of the tree
+    return marker if isinstance(left, bool) else left[0]
+
+
+def _samples(minor: tuple[int, int], platforms: Iterable[Platform]) -> Iterator[dict[str, str]]:
+    for one in platforms:
+        names = ("sys_platform", "platform_system", "platform_machine", "os_name")
+        place = {name: str(getattr(one, name)) for name in names}
+        for python in _releases(minor):
+            yield {**place, **python, **_CPYTHON}
+
+
+def _releases(minor: tuple[int, int]) -> Iterator[dict[str, str]]:
+    """Yield a first and a far later release of `minor`: where they agree, every release does."""
+    name = f"{minor[0]}.{minor[1]}"
+    for micro in (0, 999):
+        yield {
+            "python_version": name,
+            "python_full_version": f"{name}.{micro}",
+            "implementation_version": f"{name}.{micro}",
+        }
 
 
 _Left = bool | tuple[str, bool]
@@ -44,14 +76,11 @@ def _simplified(node: Any, minor: tuple[int, int]) -> _Left:
 def _atom(node: tuple[Any, Any, Any], minor: tuple[int, int]) -> _Left:
     left, operator, right = node
     text = f"{left.serialize()} {operator.serialize()} {right.serialize()}"
-    if not {left.value, right.value} & set(_PYTHON):
-        return text.replace('"', "'"), False
-    name = f"{minor[0]}.{minor[1]}"
-    # a first and a far later release of the same minor: where they agree, every release does
-    answers = {
-        Marker(text).evaluate({"python_version": name, "python_full_version": f"{name}.{micro}"}) for micro in (0, 999)
-    }
-    return answers.pop() if len(answers) == 1 else (text.replace('"', "'"), False)
+    if {left.value, right.value} & {*_PYTHON, *_CPYTHON}:
+        answers = {Marker(text).evaluate({**python, **_CPYTHON}) for python in _releases(minor)}
+        if len(answers) == 1:
+            return answers.pop()
+    return text.replace('"', "'"), False
 
 
 def _all(parts: list[_Left]) -> _Left:

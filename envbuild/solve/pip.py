@@ -16,6 +16,8 @@ def resolve_pip(request: PipRequest, progress: Progress) -> tuple[PipPackage, ..
     """Return every package that `request` needs, sorted by name, with all files that its Python can take and their hashes.
 
     Packages that conda or the base provide are not among them. `ENVBUILD_INDEX_URL` stands in for the default index.
+    With `request.platforms` each is answered alone, for its C library; without, one answer with markers is for all of
+    `request.options.platforms` (or every platform that we know), and each of those has a wheel of everything.
 
     Raises:
         PipConflictError: the requirements and what is provided exclude each other; it says what would be taken instead.

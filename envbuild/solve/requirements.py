@@ -24,9 +24,8 @@ class Line:
     written: str
     origin: Origin
 
-    def line(self, marker: str) -> str:
-        """Return the line with `marker` for its own."""
-        return f"{self.body} ; {marker}" if marker else self.body
+    def __str__(self) -> str:
+        return f"{self.body} ; {self.marker}" if self.marker else self.body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from envbuild.core.platforms import PLATFORMS, Platform
 from envbuild.core.progress import Progress
 from envbuild.solve import uv_errors
 from envbuild.solve.indexes import IndexAccess, is_local, resolver_environment
-from envbuild.solve.markers import bounded
+from envbuild.solve.markers import environments
 from envbuild.solve.options import PipConflictError, PipRequest
 from envbuild.solve.requirements import Asked
 from envbuild.solve.stubs import stub_folder, stub_version
@@ -36,6 +37,17 @@ class Question:
     target: Platform | None
     provided: Mapping[str, str]
     built: frozenset[str]
+
+    @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """The platforms that the answer is for; none where nothing is said of them."""
+        names = (self.target.subdir,) if self.target else self.request.options.platforms
+        return tuple(PLATFORMS[name] for name in names)
+
+    @property
+    def uv_target(self) -> str:
+        """Uv's name of the one platform that is asked; empty where several are, or one that uv has no name for."""
+        return uv_target(self.target, self.request.glibc) if self.target else ""
 
 
 def resolve(
@@ -110,7 +122,10 @@ def _compile(question: Question, folder: Path, *, graph: bool = True) -> tuple[P
     raw = read_pylock(lock)
     annotations = _annotations(question, folder, raw) if graph else Annotations()
     target = Target(
-        python=python_minor(question.request.python), platform=question.target, folder=Path(question.request.folder)
+        python=python_minor(question.request.python),
+        platforms=question.platforms,
+        single=question.target is not None,
+        folder=Path(question.request.folder),
     )
     return merge(raw, annotations, question.asked, question.access, target)
 
@@ -133,23 +148,33 @@ def _pin(package: Mapping[str, object]) -> str:
 
 
 def _write_inputs(question: Question, folder: Path) -> None:
-    request = question.request
-    minor = python_minor(request.python)
-    universal = question.target is None or uv_target(question.target, request.glibc) == ""
-    lines = [one.line(bounded(one.marker, minor) if universal else one.marker) for one in question.asked.lines]
-    (folder / "requirements.in").write_text("".join(f"{line}\n" for line in lines))
+    request, asked = question.request, question.asked
+    (folder / "requirements.in").write_text("".join(f"{one}\n" for one in asked.lines))
+    (folder / "pyproject.toml").write_text(_settings(question))
     fixed = [f"{name}=={stub_version(version)}" for name, version in sorted(question.provided.items())]
-    constraints = [one.line(one.marker) for one in question.asked.constraints]
-    (folder / "constraints.txt").write_text("".join(f"{line}\n" for line in [*constraints, *fixed]))
+    (folder / "constraints.txt").write_text("".join(f"{one}\n" for one in [*asked.constraints, *fixed]))
     if request.previous and not request.options.update_all:
         write_previous(folder / "pylock.toml", request.previous, question.target)
+
+
+def _settings(question: Question) -> str:
+    """Return uv's settings: a universal answer is for our Python and platforms only, and has wheels for each of them.
+
+    Without the limit uv answers for every later Python and every system that a marker names too.
+    """
+    if question.uv_target:
+        return ""
+    minor = python_minor(question.request.python)
+    limits = environments(question.platforms, minor)
+    required = f"required-environments = {json.dumps(limits)}\n" if question.platforms else ""
+    return f"[tool.uv]\nenvironments = {json.dumps(limits)}\n{required}"
 
 
 def _run(question: Question, folder: Path, arguments: Sequence[str]) -> None:
     import uv
 
     argv = [uv.find_uv_bin(), "pip", "compile", "requirements.in", *_arguments(question), *arguments]
-    done = programs.run(argv, cwd=folder, env=_environment(question), check=False)
+    done = programs.run(argv, cwd=folder, env=_environment(question, folder), check=False)
     if done.code != 0:
         raise uv_errors.UvError(done.stderr or done.stdout, folder)
 
@@ -157,9 +182,9 @@ def _run(question: Question, folder: Path, arguments: Sequence[str]) -> None:
 def _arguments(question: Question) -> list[str]:
     request, access = question.request, question.access
     built = [text for name in sorted(question.built) for text in ("--no-binary", name)]
-    target = uv_target(question.target, request.glibc) if question.target else ""
+    target = question.uv_target
     return [
-        *("--quiet", "--no-config", "--no-python-downloads", "--color", "never"),
+        *("--quiet", "--no-python-downloads", "--color", "never"),
         *("--python-version", request.python),
         *("--only-binary", ":all:", *built),
         *(("--python-platform", target) if target else ("--universal",)),
@@ -175,10 +200,10 @@ def _arguments(question: Question) -> list[str]:
     ]
 
 
-def _environment(question: Question) -> dict[str, str]:
+def _environment(question: Question, folder: Path) -> dict[str, str]:
     """Return uv's environment; index URLs go in here, because anyone on the machine can read an argument list."""
     access = question.access
-    environ = dict(question.environ)
+    environ = {**question.environ, **_no_configuration(question.environ, folder)}
     links = [link for link in access.find_links if not is_local(link)]
     if access.default:
         environ["UV_DEFAULT_INDEX"] = access.default
@@ -189,6 +214,23 @@ def _environment(question: Question) -> dict[str, str]:
     if "UV_KEYRING_PROVIDER" not in environ and programs.find("keyring"):
         environ["UV_KEYRING_PROVIDER"] = "subprocess"
     return environ
+
+
+def _no_configuration(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Hide uv's own configuration of this machine and user, and nothing else: git's and the keyring's stay.
+
+    `--no-config` would hide our settings in `folder` as well.
+    """
+    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or Path.home()) / ".config")
+    own, system = folder / "config", folder / "system"
+    if not own.is_dir():
+        (system / "uv").mkdir(parents=True)
+        (system / "uv" / "uv.toml").touch()
+        own.mkdir()
+        for one in home.iterdir() if home.is_dir() else ():
+            if one.name != "uv":
+                (own / one.name).symlink_to(one)
+    return {"XDG_CONFIG_HOME": str(own), "XDG_CONFIG_DIRS": str(system)}
 
 
 def uv_target(target: Platform, glibc: tuple[int, int]) -> str:

@@ -13,7 +13,9 @@ from envbuild.solve.requirements import Asked, Line
 from envbuild.solve.stubs import LABEL
 
 _STUB = re.compile(rf"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s,]+?)(?:\+|\.){LABEL}\b")
-_NEEDS_WHEEL = re.compile(r"Wheels are required for `([^`]+)`")
+_NEEDS_WHEEL = re.compile(
+    r"Wheels are required for `([^`]+)`|([A-Za-z0-9][A-Za-z0-9._-]*)\S* has no (?:usable |compatible )?wheels"
+)
 _NETWORK = re.compile(
     r"error sending request|Failed to fetch|Could not connect|Request failed|HTTP status (?:client|server) error|dns error"
 )
@@ -34,7 +36,7 @@ class UvError(Exception):
     @property
     def without_wheel(self) -> frozenset[str]:
         """The distributions that have no usable wheel."""
-        return frozenset(_NEEDS_WHEEL.findall(self.text))
+        return frozenset(one or other for one, other in _NEEDS_WHEEL.findall(self.text))
 
     @property
     def stubs(self) -> frozenset[str]:
@@ -84,7 +86,8 @@ class UvError(Exception):
             for number, one in enumerate(lines)
         ]
         has = [f"{name} {version} (already provided)" for name, version in provided.items()]
-        sides = " and ".join([*written, *has]) or "the requirements"
+        *others, last = [*written, *has] or ["the requirements"]
+        sides = f"{', '.join(others)} and {last}" if others else last
         if self._network:
             return f"{sides}: a server cannot be reached or refuses"
         return f"{sides} cannot be satisfied{' together' if len(written) + len(has) > 1 else ''}"
@@ -109,4 +112,5 @@ class UvError(Exception):
 def _clean(text: str) -> str:
     text = re.sub(r"\{(?:python|sys|platform|os|implementation|extra)[^}]*\}", "", text)
     text = re.sub(r" for split \([^)]*\)", "", text)
+    text = re.sub(r"no `[^`]*`-compatible wheels", "no compatible wheels", text)
     return text.replace(" (from constraints.txt)", "").strip()

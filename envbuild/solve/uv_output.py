@@ -13,10 +13,9 @@ from urllib.parse import unquote, urlsplit
 from envbuild.core.lock import PipFile, PipPackage, Vcs
 from envbuild.core.names import normalize
 from envbuild.core.platforms import Platform
-from envbuild.net.credentials import strip_credentials
 from envbuild.solve.distributions import for_interpreter, only_hashes, relative, within
 from envbuild.solve.indexes import IndexAccess
-from envbuild.solve.markers import for_python
+from envbuild.solve.markers import simplified
 from envbuild.solve.requirements import Asked
 
 if sys.version_info >= (3, 11):
@@ -35,10 +34,14 @@ class Annotations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What the answer is for: a Python, one platform or (None) all of them, and the folder that paths start at."""
+    """What the answer is for: a Python, platforms (all that we know where none is given), and the folder that paths start at.
+
+    `single` says that it is for one platform of several that are asked one by one.
+    """
 
     python: tuple[int, int]
-    platform: Platform | None
+    platforms: tuple[Platform, ...]
+    single: bool
     folder: Path
 
 
@@ -103,21 +106,10 @@ def merge(
     reader = _Reader(annotations=annotations, asked=asked, access=access, target=target)
     packages: list[PipPackage] = []
     for one in raw:
-        marker = for_python(one.get("marker", ""), target.python)
-        if marker is not None and _on(target.platform, marker):
-            packages.append(reader.package(one, "" if target.platform else marker))
+        marker = simplified(one.get("marker", ""), target.python, target.platforms)
+        if marker is not None:
+            packages.append(reader.package(one, marker))
     return within(packages)
-
-
-def _on(platform: Platform | None, marker: str) -> bool:
-    if platform is None or not marker:
-        return True
-    from packaging.markers import Marker
-
-    names = ("sys_platform", "platform_system", "platform_machine", "os_name")
-    environment = {name: str(getattr(platform, name)) for name in names}
-    cpython = {"platform_python_implementation": "CPython", "implementation_name": "cpython"}
-    return Marker(marker).evaluate({**environment, **cpython})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +135,7 @@ class _Reader:
             sdist=self._file(raw["sdist"]) if "sdist" in raw else None,
             archive=self._file(raw["archive"]) if "archive" in raw else None,
             vcs=self._vcs(raw["vcs"]) if "vcs" in raw else None,
-            platforms=(self.target.platform.subdir,) if self.target.platform else (),
+            platforms=tuple(one.subdir for one in self.target.platforms) if self.target.single else (),
         )
         return only_hashes(package, self.asked.hashes.get(name, frozenset()))
 
@@ -162,9 +154,10 @@ class _Reader:
         )
 
     def _vcs(self, raw: Mapping[str, Any]) -> Vcs:
+        url = str(raw.get("url") or raw.get("path"))
         return Vcs(
             type=raw["type"],
-            url=strip_credentials(str(raw.get("url") or raw.get("path")))[0],
+            url=self.access.public(url) or url,
             commit=raw["commit-id"],
             requested_revision=raw.get("requested-revision", ""),
             subdirectory=raw.get("subdirectory", ""),
