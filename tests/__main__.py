@@ -8,9 +8,11 @@ with the reason, unless `ENVBUILD_REQUIRE_ENGINE=1`. Arguments go to pytest (`-m
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envbuild import programs
@@ -26,44 +28,59 @@ CHECKS = {
 NO_TESTS = 5  # pytest's code when it found nothing to run
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How one part went: its exit code, and what the last line says of it."""
+
+    name: str
+    code: int
+    counts: str = ""
+
+    def __str__(self) -> str:
+        verdict = f"{self.name} {'ok' if self.code == 0 else 'FAILED'}"
+        return f"{verdict} ({self.counts})" if self.counts else verdict
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run everything and return 0 if all of it is well."""
-    results = {name: _check(name, argv) for name, argv in CHECKS.items()}
-    results["tests"] = _pytest([*arguments, "-n", "2", "-m", "not engine"])
-    results["engine tests"] = _engine_tests(arguments)
-    verdicts = (f"{name} {'ok' if code == 0 else 'FAILED'}" for name, code in results.items())
-    print(f"\nenvbuild: {', '.join(verdicts)}", flush=True)
-    return int(any(results.values()))
+    checks = [_check(name, argv) for name, argv in CHECKS.items()]
+    tests = _pytest("tests", [*arguments, "-n", "2", "-m", "not engine"])
+    results = [*checks, tests, _engine_tests(arguments)]
+    print(f"\nenvbuild: {', '.join(map(str, results))}", flush=True)
+    return int(any(result.code for result in results))
 
 
-def _engine_tests(arguments: Sequence[str]) -> int:
+def _engine_tests(arguments: Sequence[str]) -> Result:
     """Run the engine tests among `arguments`; the engine is started only if there are any."""
-    marked = [*arguments, "-m", "engine"]
+    name, marked = "engine tests", [*arguments, "-m", "engine"]
     listing = programs.run([*PYTEST, *marked, "--collect-only", "-q"], cwd=ROOT, check=False)
     if listing.code == NO_TESTS:
-        return 0
+        return Result(name=name, code=0, counts="none asked for")
     with engine_environment() as variables:
         reason = variables.get("ENVBUILD_TEST_ENGINE_SKIP")
         if reason:
             print(f"no container engine: {reason}", flush=True)
-        code = _pytest(marked, variables)
-        return 1 if reason and os.environ.get("ENVBUILD_REQUIRE_ENGINE") == "1" else code
+        result = _pytest(name, marked, variables)
+    required = os.environ.get("ENVBUILD_REQUIRE_ENGINE") == "1"
+    return replace(result, code=1) if reason and required else result
 
 
-def _check(name: str, argv: Sequence[str]) -> int:
+def _check(name: str, argv: Sequence[str]) -> Result:
     done = programs.run(argv, cwd=ROOT, check=False)
-    print(f"{name}: {'ok' if done.code == 0 else 'FAILED'}\n{done.stdout}{done.stderr}".rstrip(), flush=True)
-    return done.code
+    result = Result(name=name, code=done.code)
+    print(f"{result}\n{done.stdout}{done.stderr}".rstrip(), flush=True)
+    return result
 
 
-def _pytest(arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> int:
+def _pytest(name: str, arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> Result:
     colour = "yes" if sys.stdout.isatty() else "no"
     argv = [*PYTEST, f"--color={colour}", *arguments]
     try:
-        programs.stream(argv, _show, cwd=ROOT, env={**os.environ, **(variables or {})})
+        done = programs.stream(argv, _show, cwd=ROOT, env={**os.environ, **(variables or {})})
     except programs.ProgramError as error:
-        return 0 if error.completed.code == NO_TESTS else error.completed.code
-    return 0
+        done = error.completed
+    counts = re.findall(r"((?:\d+ \w+,? ?)+) in [\d.]+s", re.sub(r"\x1b\[[\d;]*m", "", done.stdout))
+    return Result(name=name, code=0 if done.code == NO_TESTS else done.code, counts=counts[-1] if counts else "")
 
 
 def _show(line: str) -> None:

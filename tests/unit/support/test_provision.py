@@ -78,14 +78,24 @@ def test_skipped_engine_tests_fail_where_the_engine_is_required(monkeypatch, req
 def test_the_test_command_sums_up_and_fails_when_one_part_fails(monkeypatch, capsys):
     failing, fine = (sys.executable, "-c", "raise SystemExit('bad line')"), (sys.executable, "-c", "")
     monkeypatch.setattr(command, "CHECKS", {"format": failing, "types": fine})
-    monkeypatch.setattr(command, "_pytest", lambda arguments: int("not engine" not in arguments))
-    monkeypatch.setattr(command, "_engine_tests", lambda arguments: 0)
+    monkeypatch.setattr(
+        command, "_pytest", lambda name, arguments: command.Result(name=name, code=0, counts="3 passed")
+    )
+    monkeypatch.setattr(command, "_engine_tests", lambda arguments: command.Result(name="engine tests", code=0))
     assert command.main(["tests/unit"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "bad line" in lines
-    assert lines[-1] == "envbuild: format FAILED, types ok, tests ok, engine tests ok"
+    assert lines[-1] == "envbuild: format FAILED, types ok, tests ok (3 passed), engine tests ok"
 
 
 def test_no_engine_is_started_when_no_test_needs_it(monkeypatch):
     monkeypatch.setattr(command, "engine_environment", None)
-    assert command._engine_tests(["tests/unit/support/test_wheel.py"]) == 0
+    result = command._engine_tests(["tests/unit/support/test_wheel.py"])
+    assert str(result) == "engine tests ok (none asked for)"
+
+
+def test_the_counts_of_a_run_are_told(capsys):
+    result = command._pytest(
+        "tests", ["-p", "no:cacheprovider", "tests/unit/support/test_wheel.py", "-k", "entry_points"]
+    )
+    assert str(result) == "tests ok (1 passed, 3 deselected)"
