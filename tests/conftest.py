@@ -15,7 +15,7 @@ from envbuild import programs
 from envbuild.core.errors import EngineError
 from tests.support import base_image as images
 from tests.support import network_guard
-from tests.support.ca import Authority
+from tests.support.ca import Authority, machine_bundle
 from tests.support.cache import tests_cache
 from tests.support.channel import Channel, python_module
 from tests.support.conda_archive import CondaPackage
@@ -149,6 +149,15 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     if programs.find("openssl") is None:
         pytest.skip("openssl is not there")
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def ca_bundle() -> Path:
+    """The file of the authorities that this machine trusts: a build step needs it, as a secret, for the real index."""
+    found = machine_bundle()
+    if found is None:
+        pytest.skip("no file of trusted authorities on this machine")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -78,12 +78,13 @@ def test_a_published_port_answers_on_loopback(engine: Engine, base_image: BaseIm
 
 
 @pytest.mark.index
-def test_a_step_on_the_default_network_reaches_the_real_index(engine: Engine, base_image: BaseImage, tmp_path: Path):
-    authorities = Path("/etc/ssl/certs/ca-certificates.crt")
+def test_a_step_on_the_default_network_reaches_the_real_index(
+    engine: Engine, base_image: BaseImage, ca_bundle: Path, tmp_path: Path
+):
     install_step = "python3 -m venv /v && PIP_CERT=/run/secrets/ca.crt /v/bin/pip install -q iniconfig"
     step = f"RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt {install_step}\n"
     context = _context(tmp_path, f"FROM {base_image.pinned}\n{step}")
-    engine.build(context, tag="infrastructure-real", network="default", secrets={"ca": authorities})
+    engine.build(context, tag="infrastructure-real", network="default", secrets={"ca": ca_bundle})
     assert engine.run("infrastructure-real", "/v/bin/python", "-c", "import iniconfig; print('ok')") == "ok\n"
 
 

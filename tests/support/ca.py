@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
 
@@ -34,6 +35,13 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         site.use_tls(context)
+
+
+def machine_bundle() -> Path | None:
+    """Return the file of the authorities that this machine trusts: what pip and uv are told, else OpenSSL's default."""
+    named = [os.environ.get(name, "") for name in ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")]
+    default = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
+    return next((Path(file) for file in [*named, default] if file and Path(file).is_file()), None)
 
 
 def _openssl(*arguments: str | Path) -> None:

@@ -17,7 +17,12 @@ NEEDED = {
     "iptables": "iptables",
     "openssl": "openssl",
 }
-OPTIONAL = {name: name for name in ("skopeo", "buildah", "podman", "crun", "umoci")}
+# docker.io of Debian 13 and later has its command line and BuildKit's front end in packages of their own
+OPTIONAL = {
+    "docker": "docker-cli",
+    "docker-buildx": "docker-buildx",
+    **{name: name for name in ("skopeo", "buildah", "podman", "crun", "umoci")},
+}
 
 
 @contextlib.contextmanager
