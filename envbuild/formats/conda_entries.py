@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from envbuild.core.lock import CondaPackage
+from envbuild.core.lock import CondaPackage, LockedPython
 from envbuild.formats import checks
 from envbuild.formats.canonical import depends_key
 from envbuild.formats.fields import Table
@@ -156,3 +156,9 @@ def _with_facts(package: CondaPackage, facts: Table) -> CondaPackage:
         license=facts.text("license"),
         size=facts.number("size"),
     )
+
+
+def python_of(conda: tuple[CondaPackage, ...]) -> LockedPython | None:
+    """Return the Python that is among `conda`'s packages, or None."""
+    version = next((one.version for one in conda if one.name == "python" and one.version.count(".") > 0), "")
+    return LockedPython(version=version, provider="conda") if version else None

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from envbuild.core.definition import Source
 from envbuild.core.errors import LockError, Problem
-from envbuild.core.lock import CondaPackage, Lock, LockedPython, PipPackage
+from envbuild.core.lock import CondaPackage, Lock, PipPackage
 from envbuild.formats import checks, conda_entries, pip_entries
 from envbuild.formats.canonical import canonical, per_platform
 from envbuild.formats.facts import read_facts, to_facts
 from envbuild.formats.fields import Table, as_table
+from envbuild.formats.folding import fold
 from envbuild.formats.urls import filename as url_filename
 from envbuild.formats.urls import without_credentials
 from envbuild.formats.yaml_text import load, scalar
@@ -205,13 +205,13 @@ def _read(root: Table) -> Lock:
     conda, pip = _packages(root, custom, channels, facts["index_url"])
     platforms = metadata.texts("platforms") or tuple(sorted({one.platform for one in conda}))
     ours = bool(facts["definition_hash"])
-    facts["python"] = facts["python"] or python_of(conda)
+    facts["python"] = facts["python"] or conda_entries.python_of(conda)
     return Lock(
         **facts,
         platforms=platforms,
         channels=channels,
         conda=conda,
-        pip=_folded(pip, platforms),
+        pip=fold(pip, platforms),
         conda_content_hash=metadata.pairs("content_hash"),
         sources=_sources(metadata),
         created_by="envbuild" if ours else "conda-lock",
@@ -300,17 +300,3 @@ def _separate(entry: Table, custom: Table, manager: str) -> Table:
 def _pip_file_key(entry: Table, url: str, custom: Table) -> str:
     name = f"pip/{url_filename(url.removeprefix('file:'))}"
     return name if name in custom.data else f"pip/{entry.text('name')}"
-
-
-def python_of(conda: tuple[CondaPackage, ...]) -> LockedPython | None:
-    """Return the Python that is among `conda`'s packages, or None."""
-    version = next((one.version for one in conda if one.name == "python" and one.version.count(".") > 0), "")
-    return LockedPython(version=version, provider="conda") if version else None
-
-
-def _folded(packages: list[PipPackage], platforms: tuple[str, ...]) -> tuple[PipPackage, ...]:
-    found: dict[PipPackage, set[str]] = {}
-    for one in packages:
-        found.setdefault(replace(one, platforms=()), set()).update(one.platforms)
-    ordered = {one: tuple(name for name in platforms if name in names) for one, names in found.items()}
-    return tuple(replace(one, platforms=() if names == platforms else names) for one, names in ordered.items())

@@ -15,17 +15,23 @@ LockFormat = Literal["conda-lock", "pylock", "pixi", "uv", "poetry", "pipfile", 
 _READERS: dict[LockFormat, str] = {
     "conda-lock": "conda_lock:read_conda_lock",
     "pylock": "pylock:read_pylock",
+    "pixi": "pixi_lock:read_pixi",
+    "uv": "uv_lock:read_uv",
+    "poetry": "poetry_lock:read_poetry",
+    "pipfile": "pipfile_lock:read_pipfile",
+    "mamba": "mamba_lock:read_mamba",
+    "explicit": "explicit:read_explicit",
 }
 _PYLOCK_NAME = re.compile(r"pylock(?:\.[^.]+)?\.toml")
-_YAML_VERSION = re.compile(r"^version: *['\"]?(\d+)['\"]?\s*(?:#.*)?$", re.MULTILINE)
+_YAML_VERSION = re.compile(r"^version: *['\"]?(-?\d+)['\"]?\s*(?:#.*)?$", re.MULTILINE)
 _TOML_PACKAGE = re.compile(r"^\[\[package\]\]", re.MULTILINE)
-_TOP = 4096
+# at the root of the document, above the first table: poetry.lock has the same key in a table
+_ROOT_LOCK_VERSION = re.compile(r"(?:[^\[\n].*\n|\n)*?lock-version *=")
 
 
 def lock_format(text: str, name: str = "") -> LockFormat:
     """Return the format of the lock file `text` whose file name is `name`; empty where it is none that envbuild reads."""
-    file = PurePath(name).name
-    if _PYLOCK_NAME.fullmatch(file) or re.search(r"^lock-version *=", text[:_TOP], re.MULTILINE):
+    if _PYLOCK_NAME.fullmatch(PurePath(name).name) or _ROOT_LOCK_VERSION.match(text):
         return "pylock"
     if re.search(r"^@EXPLICIT\s*$", text, re.MULTILINE):
         return "explicit"

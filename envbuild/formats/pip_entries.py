@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from urllib.parse import parse_qsl
 
 from envbuild.core.lock import PipFile, PipPackage, Vcs
 from envbuild.core.names import normalize
@@ -11,7 +13,9 @@ from envbuild.formats.fields import Table
 from envbuild.formats.pip_values import canonical_time, set_only
 from envbuild.formats.urls import filename, is_url, without_credentials
 
-_VCS = re.compile(r"(git|hg|bzr|svn)\+([^#]+?)(?:@([^@/#]+))?(?:#(?:.*&)?subdirectory=([^&]+).*|#.*)?")
+_SCHEME = re.compile(r"(git|hg|bzr|svn)\+(.+)")
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_AT = re.compile(r"(.+)@([^@/]+)")
 _ENTRY_HASHES = ("md5", "sha256")
 
 
@@ -101,19 +105,58 @@ def _dependencies(entry: Table) -> tuple[str, ...]:
 
 
 def _read_vcs(entry: Table, url: str, facts: Table) -> Vcs | None:
-    found = _VCS.fullmatch(url)
+    vcs = parse_vcs(url)
+    if vcs is None:
+        return None
+    commit = vcs.commit or entry.table("hash").text("sha256")
+    if not commit or not is_url(vcs.url):
+        entry.wrong("url", "names no commit", hint="write git+https://…@<commit>")
+    return replace(vcs, commit=commit, requested_revision=facts.text("requested-revision") or vcs.requested_revision)
+
+
+def parse_vcs(url: str) -> Vcs | None:
+    """Return what a URL of version control names, or None where it is not one.
+
+    Read are pip's form (`git+URL@commit#subdirectory=…`) and uv's (`git+URL?rev=…&subdirectory=…#commit`).
+    """
+    found = _SCHEME.fullmatch(url)
     if found is None:
         return None
-    commit = found[3] or entry.table("hash").text("sha256")
-    if not commit or not is_url(found[2]):
-        entry.wrong("url", "names no commit", hint="write git+https://…@<commit>")
+    bare, _, fragment = found[2].partition("#")
+    bare, _, query = bare.partition("?")
+    options = dict(parse_qsl(f"{query}&{fragment}"))
+    if _COMMIT.fullmatch(fragment):
+        base, commit = bare, fragment
+    else:
+        at = _AT.fullmatch(bare)
+        base, commit = (at[1], at[2]) if at else (bare, "")
+    revision = options.get("rev") or options.get("tag") or options.get("branch") or ""
     return Vcs(
         type=found[1],
-        url=found[2],
+        url=base,
         commit=commit,
-        requested_revision=facts.text("requested-revision"),
-        subdirectory=found[4] or "",
+        requested_revision="" if revision == commit else revision,
+        subdirectory=options.get("subdirectory", ""),
     )
+
+
+def direct_package(name: str, url: str, sha256: str = "", version: str = "") -> PipPackage | None:
+    """Return the package `name` that is installed from `url` (a file, or version control at a commit), or None."""
+    vcs = parse_vcs(url)
+    if vcs is not None:
+        return PipPackage(name=name, version=version, vcs=vcs) if vcs.commit else None
+    file = PipFile(filename=filename(url), url=url, hashes=(("sha256", sha256),) if sha256 else ())
+    return PipPackage(name=name, version=version or file_version(file.filename), archive=file)
+
+
+def file_version(name: str) -> str:
+    """Return the version that a wheel's or source distribution's file name says, else an empty text."""
+    from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+
+    try:
+        return str((parse_wheel_filename(name) if name.endswith(".whl") else parse_sdist_filename(name))[1])
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return ""
 
 
 def _read_file(entry: Table, url: str, facts: Table) -> PipFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from envbuild.core.definition import Source
 from envbuild.core.errors import LockError, PlanError, Problem
@@ -14,10 +15,8 @@ from envbuild.formats.canonical import canonical
 from envbuild.formats.facts import read_facts, to_facts
 from envbuild.formats.fields import Table
 from envbuild.formats.pip_values import package_to_dict, read_package, set_only
+from envbuild.formats.python_range import COMMON_PLATFORMS, lowest_python
 from envbuild.formats.toml_text import entry, key, load, string, value
-
-_COMMON = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
-_KNOWN_MINORS = tuple((3, minor) for minor in range(8, 16))
 
 
 def write_pylock(lock: Lock, *, pip_part: bool = False) -> str:
@@ -142,7 +141,8 @@ def read_pylock(text: str, file: str) -> Lock:
     lock = _read(root)
     root.notes.check()
     _validate(root)
-    return canonical(lock if lock.platforms else _with_platforms(lock, root.texts("environments")))
+    ours = root.table("tool").table("envbuild")
+    return canonical(lock if ours.has("platforms") else _with_platforms(lock, root.texts("environments")))
 
 
 def _read(root: Table) -> Lock:
@@ -150,7 +150,7 @@ def _read(root: Table) -> Lock:
     if not root.has("packages"):
         root.wrong("packages", "is missing")
     facts = read_facts(ours)
-    facts["python"] = facts["python"] or _lowest_python(checks.specifier(root))
+    facts["python"] = facts["python"] or lowest_python(checks.specifier(root))
     return Lock(
         **facts,
         platforms=ours.texts("platforms"),
@@ -163,25 +163,10 @@ def _read(root: Table) -> Lock:
 
 
 def _read_package(table: Table) -> PipPackage:
-    from dataclasses import replace
-
     package = read_package(table)
     if not package.platforms:
         return package
     return replace(package, marker=checks.marker(table.table("tool").table("envbuild")))
-
-
-def _lowest_python(specifier: str) -> LockedPython | None:
-    from packaging.specifiers import SpecifierSet
-
-    if not specifier:
-        return None
-    allowed = SpecifierSet(specifier)
-    for major, minor in _KNOWN_MINORS:
-        # the highest patch release that there will be satisfies `>=3.12.1` as well as `==3.12.*`
-        if allowed.contains(f"{major}.{minor}.99") or allowed.contains(f"{major}.{minor}.0"):
-            return LockedPython(version=f"{major}.{minor}", provider="base")
-    return None
 
 
 def _validate(root: Table) -> None:
@@ -196,14 +181,12 @@ def _validate(root: Table) -> None:
 
 
 def _with_platforms(lock: Lock, environments: tuple[str, ...]) -> Lock:
-    from dataclasses import replace
-
     from packaging.markers import Marker
 
     markers = [Marker(one) for one in environments]
     allowed = [
         name
-        for name in _COMMON
+        for name in COMMON_PLATFORMS
         if not markers or any(one.evaluate(marker_environment(lock, PLATFORMS[name])) for one in markers)
     ]
     return replace(lock, platforms=tuple(name for name in allowed if _is_complete(lock, name)) or tuple(allowed))
