@@ -166,12 +166,12 @@ def _wish(request: CondaRequest) -> dict[str, object]:
         "virtual": request.virtual_packages,
         "locked": [(one.name, one.version, one.build, one.url) for one in request.locked],
         "constraints": request.constraints,
-        "exclude_newer": _seconds(request.exclude_newer),
+        "exclude_newer": seconds(request.exclude_newer),
         "seconds": SOLVE_SECONDS,
     }
 
 
-def _seconds(moment: str) -> str:
+def seconds(moment: str) -> str:
     """Return an RFC 3339 moment, or a date (its end is meant), as seconds since 1970 for the worker; empty stays empty."""
     import datetime as dt
 

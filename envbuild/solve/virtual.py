@@ -56,6 +56,13 @@ def virtual_packages(platform: str, locked: Iterable[str]) -> tuple[str, ...]:
     return tuple(text if text.count("=") == 2 else f"{text}=0" for _, text in sorted(present.items()))
 
 
+def glibc_of(locked: Iterable[str]) -> tuple[int, int]:
+    """Return the C library's version in a lock's virtual packages."""
+    versions = dict(text.split("=")[:2] for text in locked)
+    numbers = versions.get("__glibc", "").split(".")
+    return (int(numbers[0]), int(numbers[1])) if len(numbers) > 1 else DEFAULT_GLIBC
+
+
 def _defaults(system: str, machine: str) -> dict[str, str]:
     versions: Mapping[str, str] = {
         "__unix": "0",

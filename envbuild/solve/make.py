@@ -1,0 +1,275 @@
+"""The solve on one screen: base → Python → conda and pip → lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envbuild.core.bases import known_distribution
+from envbuild.core.definition import Definition
+from envbuild.core.errors import SolveError
+from envbuild.core.lock import Lock, LockedBase, LockedPython, PipPackage
+from envbuild.core.platforms import image_platform, parse_platform
+from envbuild.core.progress import SILENT, Progress
+from envbuild.solve.background import Background
+from envbuild.solve.base import BaseFacts, BaseQuestion, InspectBase, base_reference, check_base, look_at_base
+from envbuild.solve.channels import effective_channels
+from envbuild.solve.conda import CondaRequest, CondaSolver, seconds
+from envbuild.solve.content_hash import conda_lock_content_hash
+from envbuild.solve.frame import frame, kept_packages, kept_pip, version_of, virtual_part
+from envbuild.solve.joint import JointAnswer, merged, solve_jointly
+from envbuild.solve.options import CondaSolver as CondaSolverName
+from envbuild.solve.options import PipRequest, SolveOptions
+from envbuild.solve.pip import resolve_pip
+from envbuild.solve.python import (
+    CONDA_CHANNEL,
+    choose_python,
+    locked_conda_python,
+    no_python,
+    python_spec,
+    still_good,
+    with_python,
+)
+from envbuild.solve.virtual import glibc_of, virtual_packages
+
+if TYPE_CHECKING:
+    from envbuild.solve.conda_lock_backend import CondaLockSolver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """All that is given for one lock. `options.exclude_newer` is the cutoff that counts, a previous lock's if none is given."""
+
+    definition: Definition
+    folder: Path
+    platforms: tuple[str, ...]
+    previous: Lock | None
+    options: SolveOptions
+    progress: Progress
+    inspect_base: InspectBase | None
+
+
+def make_lock(
+    definition: Definition,
+    *,
+    folder: Path,
+    previous: Lock | None,
+    options: SolveOptions,
+    progress: Progress = SILENT,
+    inspect_base: InspectBase | None = None,
+    solver: CondaSolver | None = None,
+) -> Lock:
+    """Return the lock of `definition`, which lies in `folder`; a `previous` lock is kept as far as it still answers.
+
+    The same definition with its own lock gives that lock back. `inspect_base` asks a local engine for an image's digest where
+    no registry answers. A `solver` that the caller started early (`CondaSolver()`) is used and stays the caller's to close.
+
+    Raises:
+        SolveError: no set of packages satisfies the definition, told in its own lines.
+        PlanError: the base image is not supported.
+        NetworkError: an index cannot be reached. (An image registry out of reach is a note, not an error.)
+    """
+    cutoff = options.exclude_newer or (previous.exclude_newer if previous else "")
+    seconds(cutoff)
+    task = Task(
+        definition=definition,
+        folder=folder,
+        platforms=_platforms(definition, previous, options),
+        previous=previous,
+        options=replace(options, exclude_newer=cutoff),
+        progress=progress,
+        inspect_base=inspect_base,
+    )
+    if previous is not None and _unchanged(task, previous):
+        return _with_digest(task, previous)
+    if definition.user_managed:
+        return _lock_user_managed(task)
+    if not definition.uses_conda:
+        return _lock_without_conda(task)
+    if solver is not None and options.solver == "rattler":
+        return _lock_with_conda(task, solver)
+    with _solver(options) as own:
+        return _lock_with_conda(task, own)
+
+
+def _solver(options: SolveOptions) -> CondaSolver | CondaLockSolver:
+    if options.solver == "rattler":
+        return CondaSolver()
+    from envbuild.solve.conda_lock_backend import CondaLockSolver
+
+    return CondaLockSolver()
+
+
+def _platforms(definition: Definition, previous: Lock | None, options: SolveOptions) -> tuple[str, ...]:
+    written = options.platforms or definition.platforms
+    if not written:
+        return previous.platforms if previous else (image_platform().subdir,)
+    return tuple(dict.fromkeys(parse_platform(text).subdir for text in written))
+
+
+def _unchanged(task: Task, previous: Lock) -> bool:
+    options = task.options
+    return (
+        previous.definition_hash == task.definition.hash
+        and previous.platforms == task.platforms
+        and previous.exclude_newer == options.exclude_newer
+        and set(options.virtual_packages) <= set(previous.virtual_packages)
+        and not (options.update or options.update_all or options.update_base)
+    )
+
+
+def _with_digest(task: Task, previous: Lock) -> Lock:
+    """Return `previous`, its base's digest filled in if that was missing and can be had now."""
+    if previous.base.digest or not previous.base.reference:
+        return previous
+    facts = _look(task, read=False)
+    return replace(previous, base=facts.locked) if facts.locked.digest else previous
+
+
+def _look(task: Task, *, read: bool) -> BaseFacts:
+    """Ask for the base, its files only where `read`, and check what is known of it."""
+    previous = task.previous.base if task.previous and not task.options.update_base else LockedBase()
+    question = BaseQuestion(
+        reference=base_reference(task.definition, task.folder),
+        registry=task.definition.base.registry,
+        platforms=task.platforms,
+        read=read,
+        offline=task.options.offline,
+        previous=previous,
+        inspect=task.inspect_base,
+    )
+    facts = look_at_base(question, task.progress)
+    check_base(task.definition, facts)
+    return facts
+
+
+def _lock_user_managed(task: Task) -> Lock:
+    facts = _look(task, read=True)
+    python = choose_python(task.definition, facts.contents.pythons, facts.locked.distribution)
+    return frame(task, facts.locked, python)
+
+
+def _lock_with_conda(task: Task, solver: CondaSolver | CondaLockSolver) -> Lock:
+    """Solve conda and pip while the base is asked for; both are needed only in the end where its name tells its C library."""
+    solver.open(task.options, task.folder)
+    reference = base_reference(task.definition, task.folder)
+    distribution = known_distribution(reference)
+    if reference and not distribution:
+        return _joint_lock(task, solver, _look(task, read=True).locked)
+    looking = Background(lambda: _look(task, read=False))
+    lock = _joint_lock(task, solver, LockedBase(reference=reference, distribution=distribution))
+    return replace(lock, base=looking.result().locked)
+
+
+def _joint_lock(task: Task, solver: CondaSolver | CondaLockSolver, base: LockedBase) -> Lock:
+    definition = task.definition
+    virtual = virtual_part(task, base)
+    channels = effective_channels(definition.channels)
+    answer = solve_jointly(
+        solver,
+        conda_requests(task, definition, virtual),
+        pip_request(task, definition.python, virtual),
+        definition=definition,
+        resolve=resolve_pip,
+        progress=task.progress,
+    )
+    return replace(
+        _with_answer(frame(task, base, conda_python(answer)), answer, task.options.solver),
+        channels=channels,
+        conda_content_hash=conda_lock_content_hash(definition, task.platforms),
+    )
+
+
+def _with_answer(lock: Lock, answer: JointAnswer, solver: CondaSolverName) -> Lock:
+    conda = [package for one in answer.conda for package in one.packages]
+    names = {"rattler": "py_rattler", "conda-lock": "conda_lock"}
+    return replace(
+        lock,
+        conda=tuple(sorted(conda, key=lambda one: (one.name, one.platform, one.url))),
+        pip=answer.pip,
+        solver=version_of(solver, names[solver]),
+    )
+
+
+def conda_python(answer: JointAnswer) -> LockedPython | None:
+    """Return the Python that conda's answer brings."""
+    return locked_conda_python(
+        package.version for one in answer.conda for package in one.packages if package.name == "python"
+    )
+
+
+def conda_requests(task: Task, definition: Definition, virtual: tuple[str, ...]) -> list[CondaRequest]:
+    """Return conda's question for each platform of `task`."""
+    specs = with_python(definition)
+    return [
+        CondaRequest(
+            platform=platform,
+            specs=specs,
+            channels=effective_channels(definition.channels, specs),
+            virtual_packages=virtual_packages(platform, virtual),
+            locked=kept_packages(task, platform),
+            exclude_newer=task.options.exclude_newer,
+        )
+        for platform in task.platforms
+    ]
+
+
+def pip_request(task: Task, python: str, virtual: tuple[str, ...]) -> PipRequest:
+    """Return pip's question, for all platforms at once."""
+    definition = task.definition
+    declared = dict(text.partition("==")[::2] for text in definition.base_packages)
+    return PipRequest(
+        requirements=definition.pip,
+        python=python,
+        constraints=definition.constraints,
+        index=definition.index,
+        platforms=task.platforms if len(task.platforms) == 1 else (),
+        glibc=glibc_of(virtual),
+        provided=declared,
+        previous=kept_pip(task),
+        folder=str(task.folder),
+        options=task.options,
+    )
+
+
+def _lock_without_conda(task: Task) -> Lock:
+    """Take Python from the base or its archive; where neither has it, from conda."""
+    previous = task.previous
+    facts = _look(task, read=not still_good(task.definition, previous.python if previous else None))
+    kept = previous.python if previous and previous.base.reference == facts.locked.reference else None
+    if still_good(task.definition, kept):
+        python = None if kept is None or kept.provider == "conda" else kept
+    else:
+        python = choose_python(task.definition, facts.contents.pythons, facts.locked.distribution)
+    if python is None:
+        return _lock_with_conda_python(task, facts.locked)
+    virtual = virtual_part(task, facts.locked)
+    with task.progress.step("solve pip"):
+        pip: tuple[PipPackage, ...] = resolve_pip(pip_request(task, python.version, virtual), task.progress)
+    return replace(frame(task, facts.locked, python), pip=merged(pip, task.platforms))
+
+
+def _lock_with_conda_python(task: Task, base: LockedBase) -> Lock:
+    definition = task.definition
+    channels = definition.channels or (CONDA_CHANNEL,)
+    conda_side = replace(definition, channels=channels, conda=(python_spec(definition),), pip=())
+    virtual = virtual_part(task, base)
+    with _solver(task.options) as solver:
+        solver.open(task.options, task.folder)
+        try:
+            answer = solve_jointly(
+                solver,
+                conda_requests(task, conda_side, virtual),
+                pip_request(task, "", virtual),
+                definition=definition,
+                resolve=resolve_pip,
+                progress=task.progress,
+            )
+        except SolveError as error:
+            if not definition.channels and "channel" in str(error):
+                raise no_python(definition, base.reference, base.distribution) from error
+            raise
+    return replace(
+        _with_answer(frame(task, base, conda_python(answer)), answer, task.options.solver), channels=channels
+    )
