@@ -74,6 +74,6 @@ def _apt_get(*arguments: str) -> None:
 def _unable() -> str:
     if os.geteuid() != 0:
         return "the container engine needs root"
-    if missing := [program for program in NEEDED if programs.find(program) is None]:
+    if missing := [program for program in (*NEEDED, "docker") if programs.find(program) is None]:
         return f"no {', '.join(missing)} on PATH, and no apt-get to install it"
     return ""
