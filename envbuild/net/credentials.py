@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -15,7 +15,7 @@ from envbuild.core.errors import DefinitionError
 MASK = "****"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Credential:
     """A user name with a password, or a token; neither `repr` nor `str` shows a secret.
 
@@ -24,13 +24,16 @@ class Credential:
     """
 
     username: str = ""
-    password: str = field(default="", repr=False)
-    token: str = field(default="", repr=False)
-    identity_token: str = field(default="", repr=False)
-    conda_token: str = field(default="", repr=False)
+    password: str = ""
+    token: str = ""
+    identity_token: str = ""
+    conda_token: str = ""
 
-    def __str__(self) -> str:
-        return f"{self.username or 'token'}:{MASK}"
+    def __repr__(self) -> str:
+        # a user name alone is often a token: https://TOKEN@host/
+        return f"Credential({self.username if self.password else MASK}:{MASK})"
+
+    __str__ = __repr__
 
     @property
     def header(self) -> str:
@@ -45,8 +48,10 @@ class Credential:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every text that must never be shown."""
-        basic = self.header.removeprefix("Basic ") if self.password else ""
-        return tuple(one for one in (self.password, self.token, self.identity_token, self.conda_token, basic) if one)
+        basic = self.header.removeprefix("Basic ") if self.header.startswith("Basic ") else ""
+        alone = "" if self.password else self.username
+        found = (self.password, self.token, self.identity_token, self.conda_token, basic, alone)
+        return tuple(one for one in found if one)
 
 
 def strip_credentials(url: str) -> tuple[str, Credential | None]:

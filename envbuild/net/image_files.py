@@ -194,7 +194,7 @@ class _Tree:
     def exists(self, path: str) -> bool:
         """Tell whether there is anything at `path`, a dangling link included."""
         found = self.follow(path, last=False)
-        return bool(found) and self._known(found) is not None
+        return bool(found) and (bool(self._children(found)) or self._known(found) is not None)
 
     def expand(self, pattern: str) -> Iterator[str]:
         """Yield the paths that `pattern` may mean: itself, or what matches where it has `*` or `?`."""
@@ -210,10 +210,14 @@ class _Tree:
         if real != base and (moved := "/".join([real, *parts[at:]]).lstrip("/")) not in self._watched:
             raise _MissingError(moved)
         fits = re.compile(_glob(parts[at]))
-        for path in tuple(self._entries):
-            parent, name = posixpath.split(path)
-            if parent == real and fits.fullmatch(name):
+        for name in sorted(self._children(real)):
+            if fits.fullmatch(name):
                 yield from self.expand("/".join(filter(None, [base, name, *parts[at + 1 :]])))
+
+    def _children(self, folder: str) -> set[str]:
+        # a layer may hold a file without entries for the folders above it
+        start = f"{folder}/" if folder else ""
+        return {path[len(start) :].partition("/")[0] for path in self._entries if path.startswith(start)}
 
     def _known(self, path: str) -> _Entry | None:
         entry = self._entries.get(path)

@@ -109,7 +109,7 @@ class Access:
         if response.status_code not in accept:
             raise self._refusal(method, url, response)
         if not stream:
-            _ = response.content
+            read_body(response, 1 << 20)  # or the connection could not be used again
         return response
 
     def _find_base(self) -> str:

@@ -19,7 +19,7 @@ class Request:
 
 @dataclass
 class Answer:
-    status: int = 200
+    status: int = 200  # 0: drop the connection without a word
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None  # send only so many bytes of the body, then drop the connection
@@ -62,6 +62,9 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             server.requests.append(request)
             route = server.routes.get(self.path.partition("?")[0]) or server.routes.get("*")
             answer = route(request) if route else Answer(status=404)
+            if not answer.status:
+                self.close_connection = True
+                return
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
