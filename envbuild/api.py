@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,9 @@ from envbuild.lockfile import find_lock, load_lock, lock_folder, lock_name, lock
 
 if TYPE_CHECKING:
     from envbuild.app import Scoring, ServedModel
-    from envbuild.engines.protocol import BuildOptions
+    from envbuild.engines.local import LocalEnvironment
+    from envbuild.engines.local_service import LocalService
+    from envbuild.engines.protocol import BuildOptions, Image
     from envbuild.render import RenderOptions
     from envbuild.solve.options import SolveOptions
     from envbuild.workspace.workspace import Workspace
@@ -40,21 +44,6 @@ class Package:
     plan: Plan
     lock_file: Path
     root: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """An image: `built` is False where one with the same key was there already; sizes in bytes, times in seconds."""
-
-    name: str
-    key: str
-    engine: str
-    built: bool
-    id: str = ""
-    digest: str = ""
-    size: int = 0
-    seconds: float = 0.0
-    tags: tuple[str, ...] = field(default=())
 
 
 def read_definition(path: Path | str, environment: str = "") -> Definition:
@@ -294,16 +283,86 @@ def image(
     """
     from envbuild.engines.detect import pick
 
-    chosen = pick(engine)
-    name = plan.image_name
-    return chosen.image(
+    return pick(engine).image(
         plan,
-        name=name,
+        name=plan.image_name,
         tags=tuple(tags),
         reuse=reuse,
         options=options,
         render_options=render_options,
-        secrets=dict(secrets or {}),
+        secrets={**default_secrets(), **(secrets or {})},
         root=root,
         progress=progress,
     )
+
+
+def default_secrets() -> dict[str, Path]:
+    """Return the build secrets that this machine's settings ask for: the CA bundle named by `SSL_CERT_FILE`, as `ca`."""
+    bundle = os.environ.get("SSL_CERT_FILE", "")
+    return {"ca": Path(bundle)} if bundle and Path(bundle).is_file() else {}
+
+
+def install(
+    lock: Lock, *, root: Path = Path(), prefix: Path | None = None, progress: Progress = SILENT
+) -> LocalEnvironment:
+    """Install `lock` as a prefix on this machine, or return the one that is there; `root` is where its relative paths start.
+
+    Raises:
+        EngineError: this machine has no interpreter of the lock's version, or an installation failed.
+        PlanError: the lock is not for this machine's platform.
+    """
+    from envbuild.core.platforms import this_platform
+    from envbuild.core.selection import select
+    from envbuild.engines.local import install as install_locally
+
+    selection = select(lock, this_platform().subdir)
+    return install_locally(lock, selection, prefix, folder=root, progress=progress)
+
+
+@contextmanager
+def serve_local(
+    package: Package, *, port: int, folder: Path | None = None, progress: Progress = SILENT
+) -> Iterator[LocalService]:
+    """Serve `package` as a process of this machine on 127.0.0.1:`port` while the block runs.
+
+    Raises:
+        ServiceError: the service ended or did not answer; with the end of its log.
+    """
+    from tempfile import TemporaryDirectory
+
+    from envbuild.engines.local_service import running, start_service
+
+    plan = package.plan
+    if plan.app is None:
+        raise ServiceError("there is nothing to serve")
+    environment = install(plan.lock, root=package.root, progress=progress)
+    with TemporaryDirectory(prefix="envbuild-service-") as temporary:
+        target = folder or Path(temporary)
+        service = start_service(
+            plan.app, environment.python, target, port=port, variables=dict(plan.definition.variables)
+        )
+        with running(service):
+            yield service
+
+
+@contextmanager
+def serve_container(image: Image, plan: Plan, *, port: int) -> Iterator[str]:
+    """Serve `image` (made from `plan`) in a container on 127.0.0.1:`port` while the block runs; yield its URL.
+
+    Raises:
+        ServiceError: the container ended or did not answer; with the end of its log.
+    """
+    from envbuild.engines.detect import container_engine
+    from envbuild.engines.local_service import wait_until_healthy
+    from envbuild.engines.protocol import RunOptions
+
+    engine = container_engine(image.engine)
+    container = engine.start(image.id or image.name, RunOptions(ports=((plan.config.port, port),)))
+    try:
+        url = container.url(plan.config.port)
+        wait_until_healthy(
+            f"{url}{plan.config.health}", alive=lambda: engine.running(container), log=lambda: engine.logs(container)
+        )
+        yield url
+    finally:
+        engine.stop(container)

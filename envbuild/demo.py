@@ -161,8 +161,8 @@ def _serve_container(plan: Plan, root: Path, engine: str, rows: bytes, progress:
     if not plan.lock.base.digest:
         raise EngineError(f"the base image {plan.lock.base.reference} is out of reach")
     image = api.image(plan, engine=engine, root=root, progress=progress)
-    with api.serve_container(image, port=free_port()) as service:
-        return image.engine, ask(f"{service.url}/score", rows)
+    with api.serve_container(image, plan, port=free_port()) as url:
+        return image.engine, ask(f"{url}/score", rows)
 
 
 def ask(url: str, body: bytes) -> object:

@@ -1,0 +1,228 @@
+"""`envbuild image`: the plan, the Dockerfile, the image."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envbuild.cli.arguments import add_definition, add_quiet, definition_or_default
+
+if TYPE_CHECKING:
+    from envbuild.core.plan import Plan
+    from envbuild.core.progress import Progress
+    from envbuild.engines.protocol import BuildOptions, Image
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "image",
+        help="build the image of a definition, unless it exists",
+        description="Builds from the lock: makes one where there is none, refuses a stale one. The image is named by its key, "
+        "envbuild/envbuild_<32 hex>; one of that name is not built again.",
+    )
+    add_definition(parser)
+    parser.add_argument(
+        "--plan", action="store_true", help="print the layers, their keys, and which image exists; build nothing"
+    )
+    add_build(parser)
+    add_quiet(parser)
+    parser.set_defaults(run=run)
+
+
+def add_build(parser: argparse.ArgumentParser) -> None:
+    """Add what `image` and `package` say about a build."""
+    lock = parser.add_argument_group("lock")
+    lock.add_argument("--locked", action="store_true", help="never solve: fail without a fresh lock")
+    lock.add_argument("--update-lock", action="store_true", help="lock again first")
+    lock.add_argument(
+        "--allow-unpinned-base", action="store_true", help="build though the base image's digest is not known"
+    )
+    build = parser.add_argument_group("build")
+    build.add_argument(
+        "--generate-dockerfile",
+        type=Path,
+        metavar="DIR",
+        help="write a context that `docker build` takes; build nothing",
+    )
+    build.add_argument("--overwrite", action="store_true", help="replace DIR when it exists")
+    build.add_argument("--engine", default="auto", help="auto, docker, podman, buildah")
+    build.add_argument(
+        "-t", "--tag", action="append", default=[], metavar="NAME", help="a further name for the image; repeatable"
+    )
+    build.add_argument("--platform", default="", metavar="P", help="one of the lock's platforms (default: its first)")
+    build.add_argument("--no-reuse", action="store_true", help="build even if the image exists")
+    build.add_argument("--no-cache", action="store_true", help="build every step again")
+    build.add_argument("--pull", action="store_true", help="ask the registry for the base image")
+    build.add_argument("--push", action="store_true", help="push every --tag")
+    build.add_argument(
+        "--load", action="store_true", help="load the result into docker, where a builder keeps it elsewhere"
+    )
+    build.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
+    build.add_argument("--target", default="", metavar="STAGE")
+    build.add_argument("--output", default="", metavar="SPEC", help="BuildKit's output, as written")
+    build.add_argument("--cache-from", action="append", default=[], metavar="SPEC")
+    build.add_argument("--cache-to", action="append", default=[], metavar="SPEC")
+    build.add_argument("--builder", default="", metavar="NAME", help="a buildx builder")
+    build.add_argument("--network", default="", metavar="MODE", help="the network of build steps (host, none)")
+    build.add_argument("--ssh", action="append", default=[], metavar="AGENT")
+    build.add_argument(
+        "--secret", action="append", default=[], metavar="ID=FILE", help="a build secret: ca, netrc, pip.conf, uv.toml"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plan, write, or build."""
+    from envbuild import api
+    from envbuild.cli.progress import progress_for
+    from envbuild.lockfile import lock_folder
+
+    path = definition_or_default(arguments.definition)
+    progress = progress_for(quiet=arguments.quiet)
+    plan = api.plan(
+        path,
+        environment=arguments.environment,
+        platform=subdir(arguments.platform),
+        locked=arguments.locked,
+        update_lock=arguments.update_lock,
+        # a plan and a context are of use before the base can be reached
+        allow_unpinned_base=arguments.allow_unpinned_base or arguments.plan,
+        progress=progress,
+    )
+    if arguments.plan:
+        print_plan(plan, arguments)
+        return 0
+    return make(plan, arguments, root=lock_folder(path), progress=progress)
+
+
+def make(plan: Plan, arguments: argparse.Namespace, *, root: Path, progress: Progress) -> int:
+    """Write the context of `plan`, or build it, as the arguments say."""
+    from envbuild import api
+
+    if arguments.generate_dockerfile is not None:
+        api.write_context(plan, arguments.generate_dockerfile, overwrite=arguments.overwrite, root=root)
+        folder = str(arguments.generate_dockerfile)
+        print(json.dumps({"context": folder, "image_key": plan.image_key}) if arguments.json else folder)
+        return 0
+    image = api.image(
+        plan,
+        engine=arguments.engine,
+        tags=arguments.tag,
+        reuse=not arguments.no_reuse,
+        options=build_options(arguments),
+        secrets=_secrets(arguments.secret),
+        root=root,
+        progress=progress,
+    )
+    print_image(image, plan, as_json=arguments.json)
+    return 0
+
+
+def build_options(arguments: argparse.Namespace) -> BuildOptions:
+    """Return the build's options from parsed arguments.
+
+    Raises:
+        EnvbuildError: a value is not understood.
+    """
+    from envbuild.engines.protocol import BuildOptions
+
+    return BuildOptions(
+        no_cache=arguments.no_cache,
+        pull=arguments.pull,
+        build_args=tuple(_pair(text, "--build-arg") for text in arguments.build_arg),
+        target=arguments.target,
+        cache_from=tuple(arguments.cache_from),
+        cache_to=tuple(arguments.cache_to),
+        output=arguments.output,
+        push=arguments.push,
+        load=arguments.load,
+        ssh=tuple(arguments.ssh),
+        network=arguments.network,
+        builder=arguments.builder,
+    )
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    from envbuild.core.errors import EnvbuildError
+
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise EnvbuildError(f"{option} {text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _secrets(texts: list[str]) -> dict[str, Path]:
+    return {name: Path(file) for name, file in (_pair(text, "--secret") for text in texts)}
+
+
+def subdir(platform: str) -> str:
+    """Return conda's name of `platform`, empty for an empty one."""
+    from envbuild.core.platforms import parse_platform
+
+    return parse_platform(platform).subdir if platform else ""
+
+
+def print_image(image: Image, plan: Plan, *, as_json: bool) -> None:
+    """Print what was built, or found."""
+    if as_json:
+        layers = [{"kind": layer.kind, "key": layer.key} for layer in plan.layers]
+        print(
+            json.dumps(
+                {
+                    "name": image.name,
+                    "key": image.key,
+                    "engine": image.engine,
+                    "built": image.built,
+                    "id": image.id,
+                    "digest": image.digest,
+                    "size": image.size,
+                    "seconds": image.seconds,
+                    "tags": list(image.tags),
+                    "layers": layers,
+                }
+            )
+        )
+        return
+    did = (
+        f"built by {image.engine} in {image.seconds:.1f} s"
+        if image.built
+        else f"exists in {image.engine}, nothing to do"
+    )
+    print(f"{image.name}: {did}")
+    for tag in image.tags:
+        print(tag)
+
+
+def print_plan(plan: Plan, arguments: argparse.Namespace) -> None:
+    """Print the layers with their keys, and whether an engine here has the image."""
+    exists = _exists(plan.image_name, arguments.engine)
+    if arguments.json:
+        layers = [
+            {
+                "kind": one.kind,
+                "title": one.title,
+                "key": one.key,
+                "content": one.content,
+                "origins": [str(at) for at in one.origins],
+            }
+            for one in plan.layers
+        ]
+        print(json.dumps({"name": plan.image_name, "key": plan.image_key, "exists": exists, "layers": layers}))
+        return
+    for layer in plan.layers:
+        print(f"{layer.key[:12]}  {layer.kind:7} {layer.title}")
+    print(
+        f"{plan.image_name}: {'exists' if exists else 'not built'}{'' if exists is not None else ' (no engine answers)'}"
+    )
+
+
+def _exists(name: str, engine: str) -> bool | None:
+    from envbuild.core.errors import EngineError
+    from envbuild.engines.detect import container_engine
+
+    try:
+        return container_engine(engine).inspect(name) is not None
+    except EngineError:
+        return None
