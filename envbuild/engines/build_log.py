@@ -47,7 +47,7 @@ class BuildLog:
             self._take_buildkit(found[1], found[2])
         elif found := _CLASSIC.match(line):
             self._begin(found[1], f"[{found[1]}/{found[2]}] {found[3]}")
-        elif self._current and line.strip():
+        elif self._current and not self._failed and line.strip():
             self._hear(self._current, line)
 
     def _take_buildkit(self, number: str, text: str) -> None:
