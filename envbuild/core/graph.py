@@ -11,6 +11,7 @@ from typing import Literal
 
 from envbuild.core.lock import CondaPackage, Lock, PipPackage
 from envbuild.core.names import normalize
+from envbuild.core.selection import applicable
 
 _SPEC = re.compile(r"([^\s\[<>=!~,]+)\s*(.*)")
 
@@ -87,7 +88,7 @@ def graph(lock: Lock, platform: str) -> Graph:
     What a pip package asks for may come from conda, under the same name.
     """
     conda = [one for one in lock.conda if one.platform == platform]
-    pip = [one for one in lock.pip if not one.platforms or platform in one.platforms]
+    pip = applicable(lock, platform)
     nodes: dict[str, Node] = {}
     for package in pip:
         nodes[normalize(package.name)] = _pip_node(package)

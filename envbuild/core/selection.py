@@ -71,6 +71,18 @@ def choose(packages: tuple[PipPackage, ...], lock: Lock, target: Platform) -> tu
     return tuple(chosen)
 
 
+def applicable(lock: Lock, platform: str) -> tuple[PipPackage, ...]:
+    """Return the pip packages that `platform` installs, whether or not they have a file for it.
+
+    On a platform that is not one of ours markers are taken to hold.
+    """
+    target = PLATFORMS.get(platform)
+    if target is None:
+        return tuple(one for one in lock.pip if not one.platforms or platform in one.platforms)
+    environment = marker_environment(lock, target)
+    return tuple(one for one in lock.pip if _applies(one, environment, target))
+
+
 def marker_environment(lock: Lock, target: Platform) -> dict[str, str]:
     """Return the values that PEP 508 markers have on `target` with the lock's Python."""
     version = lock.python.version if lock.python else "3.12"

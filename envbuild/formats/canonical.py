@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import quote
 
 from envbuild.core.errors import PlanError
 from envbuild.core.lock import CondaPackage, Lock, PipFile, PipPackage
@@ -56,13 +57,16 @@ def _pip(one: PipPackage) -> PipPackage:
         sdist=one.sdist and _file(one.sdist),
         archive=one.archive and _file(one.archive),
         vcs=one.vcs and replace(one.vcs, url=without_credentials(one.vcs.url)),
+        directory=one.directory.rstrip("/") or one.directory,
     )
 
 
 def _file(one: PipFile) -> PipFile:
+    absolute = one.path.startswith("/") and not one.url
     return replace(
         one,
-        url=without_credentials(one.url),
+        url="file://" + quote(one.path) if absolute else without_credentials(one.url),
+        path="" if absolute else one.path,
         hashes=tuple(sorted(one.hashes)),
         upload_time=canonical_time(one.upload_time),
     )

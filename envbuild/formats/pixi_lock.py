@@ -11,7 +11,7 @@ from envbuild.formats import checks
 from envbuild.formats.canonical import canonical, depends_key
 from envbuild.formats.conda_entries import channel_of, file_parts, from_url, place, python_of
 from envbuild.formats.fields import Table
-from envbuild.formats.folding import fold
+from envbuild.formats.folding import fold, only_known_dependencies
 from envbuild.formats.pip_entries import parse_vcs
 from envbuild.formats.urls import filename, is_url, without_credentials
 from envbuild.formats.yaml_text import load
@@ -77,7 +77,7 @@ def _read(root: Table, environment: Table) -> Lock:
         platforms=platforms,
         channels=channels,
         conda=tuple(dict.fromkeys(conda)),
-        pip=fold(pip, platforms),
+        pip=fold(only_known_dependencies(pip, conda), platforms),
         python=python_of(tuple(conda)),
         index_url=indexes[0] if indexes else "",
         extra_index_urls=indexes[1:],

@@ -9,6 +9,7 @@ from envbuild.core.names import normalize
 from envbuild.formats import checks
 from envbuild.formats.canonical import canonical
 from envbuild.formats.fields import Table
+from envbuild.formats.folding import only_known_dependencies
 from envbuild.formats.python_range import COMMON_PLATFORMS, lowest_python
 from envbuild.formats.toml_text import load
 from envbuild.formats.urls import filename
@@ -32,7 +33,7 @@ def read_poetry(text: str, file: str) -> Lock:
         Lock(
             definition_hash="",
             platforms=COMMON_PLATFORMS,
-            pip=packages,
+            pip=only_known_dependencies(packages),
             python=lowest_python(poetry_specifier(specifier)),
             created_by="poetry",
         )
