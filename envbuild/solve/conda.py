@@ -73,6 +73,11 @@ class CondaSolver:
     ) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int:
+        """The id of the solver's process."""
+        return self._process.pid
+
     def close(self) -> None:
         """End the process."""
         self._process.kill()
