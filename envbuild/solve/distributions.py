@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from packaging.tags import compatible_tags, cpython_tags
 
-from envbuild.core.errors import IntegrityError
+from envbuild.core.errors import IntegrityError, SolveError
 from envbuild.core.lock import PipFile, PipPackage
+
+
+def python_minor(version: str) -> tuple[int, int]:
+    """Return the first two numbers of a Python `version` (`3.11`, `3.11.9`).
+
+    Raises:
+        SolveError: it is no version.
+    """
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if found is None:
+        raise SolveError(f"Python {version!r} is no version; two numbers are expected, 3.11 for example")
+    return int(found[1]), int(found[2])
 
 
 def for_interpreter(wheels: Iterable[PipFile], minor: tuple[int, int]) -> tuple[PipFile, ...]:

@@ -31,7 +31,12 @@ def resolve_pip(request: PipRequest, progress: Progress) -> tuple[PipPackage, ..
     written = (one.target for one in (*request.requirements, *request.constraints))
     asked = ask(request, environ)
     access = index_access(request.index, Path(request.folder), environ, *written)
-    from envbuild.solve import uv
+    if request.options.pip_resolver == "pip-tools":
+        from envbuild.solve import pip_tools
 
-    packages = uv.resolve(request, asked, access, environ, progress)
+        packages = pip_tools.resolve(request, asked, access, environ, progress)
+    else:
+        from envbuild.solve import uv
+
+        packages = uv.resolve(request, asked, access, environ, progress)
     return tuple(sorted(packages, key=lambda one: (one.name, one.version, one.platforms, one.marker)))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envbuild import programs
-from envbuild.core.errors import SolveError
 from envbuild.core.lock import PipPackage
 from envbuild.core.platforms import PLATFORMS, Platform
 from envbuild.core.progress import Progress
-from envbuild.solve import uv_errors
+from envbuild.solve.distributions import python_minor
+from envbuild.solve.failures import ResolverError
 from envbuild.solve.indexes import IndexAccess, is_local, resolver_environment
 from envbuild.solve.markers import environments
 from envbuild.solve.options import PipConflictError, PipRequest
@@ -82,7 +81,7 @@ def _answer(question: Question) -> tuple[PipPackage, ...]:
     with tempfile.TemporaryDirectory(prefix="envbuild-uv-") as folder:
         try:
             return _compile(question, Path(folder))
-        except uv_errors.UvError as error:
+        except ResolverError as error:
             retry = question.asked.allowed & error.without_wheel - question.built
             if retry:
                 return _answer(replace(question, built=question.built | retry))
@@ -91,7 +90,7 @@ def _answer(question: Question) -> tuple[PipPackage, ...]:
             raise error.explained(question.asked, question.access) from None
 
 
-def _raise_conflict(question: Question, error: uv_errors.UvError) -> None:
+def _raise_conflict(question: Question, error: ResolverError) -> None:
     """Raise a PipConflictError with what pip's side would take if the provided names in `error` were free.
 
     Returns where it would not work either, so that what is provided is not to blame.
@@ -103,7 +102,7 @@ def _raise_conflict(question: Question, error: uv_errors.UvError) -> None:
         with tempfile.TemporaryDirectory(prefix="envbuild-uv-") as folder:
             try:
                 found = _compile(free, Path(folder), graph=False)
-            except uv_errors.UvError as again:
+            except ResolverError as again:
                 if not again.stubs - freed:
                     return
                 freed = freed | again.stubs
@@ -137,7 +136,7 @@ def _annotations(question: Question, folder: Path, raw: Sequence[Mapping[str, ob
     arguments = ["--format", "requirements.txt", "--emit-index-annotation", "--no-header", "-o", str(pins)]
     try:
         _run(question, folder, [*arguments, "--offline"])
-    except uv_errors.UvError:
+    except ResolverError:
         _run(question, folder, arguments)  # an index that forbids caching
     return parse_annotations(pins.read_text())
 
@@ -176,7 +175,7 @@ def _run(question: Question, folder: Path, arguments: Sequence[str]) -> None:
     argv = [uv.find_uv_bin(), "pip", "compile", "requirements.in", *_arguments(question), *arguments]
     done = programs.run(argv, cwd=folder, env=_environment(question, folder), check=False)
     if done.code != 0:
-        raise uv_errors.UvError(done.stderr or done.stdout, folder)
+        raise ResolverError(done.stderr or done.stdout, folder)
 
 
 def _arguments(question: Question) -> list[str]:
@@ -241,15 +240,3 @@ def uv_target(target: Platform, glibc: tuple[int, int]) -> str:
         return ""
     fitting = [minor for minor in _GLIBC_MINORS if (2, minor) <= glibc]
     return f"{target.platform_machine}-manylinux_2_{max(fitting, default=_GLIBC_MINORS[0])}"
-
-
-def python_minor(version: str) -> tuple[int, int]:
-    """Return the first two numbers of a Python `version` (`3.11`, `3.11.9`).
-
-    Raises:
-        SolveError: it is no version.
-    """
-    found = re.match(r"(\d+)\.(\d+)", version)
-    if found is None:
-        raise SolveError(f"Python {version!r} is no version; two numbers are expected, 3.11 for example")
-    return int(found[1]), int(found[2])

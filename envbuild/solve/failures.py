@@ -1,4 +1,4 @@
-"""What uv says when it fails, turned into problems that name the person's own lines first."""
+"""What a resolver says when it fails, turned into problems that name the person's own lines first."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from envbuild.core.errors import EnvbuildError, NetworkError, Problem, SolveError
+from envbuild.core.names import normalize
 from envbuild.solve.indexes import IndexAccess
 from envbuild.solve.requirements import Asked, Line
 from envbuild.solve.stubs import LABEL
@@ -25,8 +26,8 @@ _NOT_FOUND = re.compile(
 )
 
 
-class UvError(Exception):
-    """uv failed. `text` is what it said, without the temporary folder that it worked in."""
+class ResolverError(Exception):
+    """uv or pip-compile failed. `text` is what it said, without the temporary folder that it worked in."""
 
     def __init__(self, text: str, folder: Path) -> None:
         """Clean `text` of what a person did not write."""
@@ -43,13 +44,18 @@ class UvError(Exception):
         """The provided distributions that take part in the contradiction."""
         return frozenset(name for name, _ in _STUB.findall(self.text))
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Every word that may be a distribution's name."""
+        return frozenset(map(normalize, re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", self._said)))
+
     def explained(self, asked: Asked, access: IndexAccess) -> EnvbuildError:
         """Return the error to raise: NetworkError where a server is at fault, else SolveError."""
         problems = self.problems(asked, access, {})
         return NetworkError(problems) if self._network else SolveError(problems)
 
     def problems(self, asked: Asked, access: IndexAccess, provided: Mapping[str, str]) -> tuple[Problem, ...]:
-        """Return one problem: the lines that take part, what is `provided`, and uv's own words behind them."""
+        """Return one problem: the lines that take part, what is `provided`, and the resolver's own words behind them."""
         lines = self._lines(asked)
         first = lines[0] if lines else None
         said = access.safe(_STUB.sub(r"\1 \2 (provided)", self._said))
@@ -77,8 +83,8 @@ class UvError(Exception):
         return "\n".join(line for line in lines if line and not line.startswith("No solution found when resolving"))
 
     def _lines(self, asked: Asked) -> list[Line]:
-        words = set(re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", self._said))
-        return [one for one in (*asked.lines, *asked.constraints) if one.name in words or one.body in self._said]
+        said = self._said
+        return [one for one in (*asked.lines, *asked.constraints) if one.name in self.names or one.body in said]
 
     def _summary(self, lines: list[Line], provided: Mapping[str, str]) -> str:
         written = [
