@@ -127,7 +127,8 @@ class Access:
         except NetworkError as error:
             try:
                 return self._ping_at(f"https://{host}/v2/")
-            except NetworkError:
+            except PassingError:
+                # nothing speaks TLS there either: the first answer tells more
                 raise error from None
 
     def _ping_at(self, url: str, refuse: Collection[int] = ()) -> str:
