@@ -169,6 +169,14 @@ def engine() -> Iterator[Engine]:
         yield Engine.from_environment(stack)
 
 
+@pytest.fixture
+def on_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """The engine, with this process's environment pointed at it: for tests that call envbuild in process."""
+    for name, value in engine.settings().items():
+        monkeypatch.setenv(name, value)
+    return engine
+
+
 @pytest.fixture(scope="session")
 def docker_host(engine: Engine) -> str:
     """`unix://…` of the engine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import urllib.request
 from collections.abc import Callable
@@ -9,14 +10,24 @@ from pathlib import Path
 
 import pytest
 
+from envbuild import programs
 from envbuild.programs import ProgramError
 from tests.support.base_image import BaseImage
 from tests.support.channel import Channel
 from tests.support.conda_prefix import install
 from tests.support.engine import Engine
 from tests.support.index import Index
+from tests.support.registry import IMAGE_INDEX, MANIFEST
 
 pytestmark = pytest.mark.engine
+
+
+def _media_type(image: BaseImage) -> str:
+    registry, path = image.repository.split("/", 1)
+    url = f"http://{registry}/v2/{path}/manifests/{image.digest}"
+    request = urllib.request.Request(url, headers={"Accept": f"{IMAGE_INDEX}, {MANIFEST}"})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return str(answer.headers["Content-Type"])
 
 
 def _context(folder: Path, dockerfile: str) -> Path:
@@ -39,6 +50,18 @@ def test_the_bare_base_has_no_python_and_says_what_it_is(engine: Engine, bare_ba
     label = '{{index .Config.Labels "org.opencontainers.image.title"}}'
     title = engine.docker("image", "inspect", "--format", label, bare_base_image.pinned).stdout
     assert title == "Debian 12 made by mmdebstrap for envbuild's tests\n"
+
+
+def test_the_python_base_is_an_index_and_the_bare_one_a_manifest(base_image: BaseImage, bare_base_image: BaseImage):
+    assert _media_type(base_image) == IMAGE_INDEX
+    assert _media_type(bare_base_image) == MANIFEST
+
+
+def test_in_process_the_engine_is_the_one_that_is_found(on_engine: Engine):
+    assert programs.find("docker") == on_engine.client
+    version = programs.run(["docker", "version", "--format", "{{.Server.Version}}"]).stdout
+    assert version == on_engine.docker("version", "--format", "{{.Server.Version}}").stdout
+    assert os.environ["DOCKER_HOST"] == on_engine.docker_host
 
 
 def test_an_image_can_say_another_release(engine: Engine, release_image: Callable[[str, str], BaseImage]):
@@ -64,7 +87,7 @@ def test_a_secret_reaches_a_step_and_stays_out_of_the_image(engine: Engine, bare
     context = _context(tmp_path / "context", f"FROM {bare_base_image.pinned}\n{step}")
     engine.build(context, tag="infrastructure-secret", secrets={"word": secret})
     assert engine.run("infrastructure-secret", "cat", "/length") == "4\n"
-    assert engine.run("infrastructure-secret", "find", "/run/secrets", "-type", "f") == ""
+    assert engine.run("infrastructure-secret", "find", "/run", "-type", "f", "-name", "word") == ""
 
 
 def test_a_published_port_answers_on_loopback(engine: Engine, base_image: BaseImage):

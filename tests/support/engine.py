@@ -22,29 +22,40 @@ def missing_engine() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """A docker daemon and a registry on loopback."""
+    """A docker daemon and a registry on loopback.
+
+    `folder` holds an empty docker configuration, and in `bin/` the client that belongs to the daemon.
+    """
 
     docker_host: str
     registry: str
-    configuration: Path
+    folder: Path
 
     @classmethod
     def from_environment(cls, stack: contextlib.ExitStack) -> Engine:
-        """Return the engine that the environment names; its empty docker configuration lasts as long as `stack`."""
+        """Return the engine that the environment names; its folder lasts as long as `stack`."""
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="envbuild-tests-")))
+        (folder / "bin").mkdir()
+        (folder / "bin/docker").symlink_to(_client())
         return cls(
             docker_host=os.environ["ENVBUILD_TEST_DOCKER_HOST"],
             registry=os.environ["ENVBUILD_TEST_REGISTRY"],
-            configuration=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="envbuild-tests-"))),
+            folder=folder,
         )
 
     @property
     def client(self) -> str:
-        """Return the docker program that belongs to the daemon (Debian's), else the one on PATH."""
-        return "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
+        """Return the docker program that belongs to the daemon."""
+        return str(self.folder / "bin/docker")
+
+    def settings(self) -> dict[str, str]:
+        """Return the variables that point a program at this engine, with nothing of the user's docker configuration."""
+        path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        return {"DOCKER_HOST": self.docker_host, "DOCKER_CONFIG": str(self.folder), "PATH": path}
 
     def environment(self) -> dict[str, str]:
-        """Return this process's environment, pointed at the engine; nothing of the user's docker configuration."""
-        return {**os.environ, "DOCKER_HOST": self.docker_host, "DOCKER_CONFIG": str(self.configuration)}
+        """Return this process's environment with `settings`, for a program that is started."""
+        return {**os.environ, **self.settings()}
 
     def docker(self, *arguments: str | Path, check: bool = True) -> Completed:
         """Run `docker` with `arguments`.
@@ -83,3 +94,9 @@ class Engine:
             ProgramError: its code is not 0.
         """
         return self.docker("run", "--rm", *options, image, *command).stdout
+
+
+def _client() -> str:
+    """Return Debian's docker program, which came with the daemon, else the one on PATH."""
+    packaged = Path("/usr/bin/docker")
+    return str(packaged) if packaged.exists() else programs.find("docker") or str(packaged)
