@@ -81,13 +81,13 @@ def _check_shape(root: Node) -> None:
     if not root.is_map:
         hint = "begin with `dependencies:`, and indent nothing before it"
         raise fatal(f"is a {root.kind}; a map with `dependencies:` is needed", file=file, line=line, hint=hint)
-    if "dependencies" in root.keys() and not isinstance(root.get("dependencies").value, list):  # noqa: SIM118
+    if root.has("dependencies") and not isinstance(root.get("dependencies").value, list):
         node = root.get("dependencies")
         found = "has no entries" if node.value is None else f"is a {node.kind}; a list is needed"
         raise fatal(
             f"dependencies {found}", file=file, line=node.origin.line, hint="write each package as `- name=version`"
         )
-    if "dependencies" not in root.keys() and not set(root.keys()) - set(KEYS):  # noqa: SIM118
+    if not root.has("dependencies") and not set(root.keys()) - set(KEYS):
         raise fatal("has no `dependencies:`", file=file, line=line, hint="list the packages under `dependencies:`")
 
 
@@ -98,7 +98,7 @@ def _note_without_effect(root: Node, findings: Findings) -> None:
         "allow-pypi-requests": "names are never looked up over the network",
     }
     for key, reason in reasons.items():
-        if key in root.keys():  # noqa: SIM118
+        if root.has(key):
             findings.note(root.get(key).origin, f"has no effect: {reason}")
 
 
@@ -116,7 +116,7 @@ class CondaList:
         """Read every entry of `entries`."""
         seen_pip: Origin | None = None
         for entry in many(entries, self.findings):
-            if entry.is_map and "pip" in entry.keys():  # noqa: SIM118
+            if entry.is_map and entry.has("pip"):
                 if seen_pip is not None:
                     self.findings.note(entry.origin, "`pip:` stands here a second time; both lists are read")
                 seen_pip = entry.origin

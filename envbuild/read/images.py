@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from envbuild.core.definition import Origin
+from envbuild.read.findings import Findings
+
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _IMAGE = re.compile(
@@ -23,3 +26,9 @@ def why_not_image(reference: str) -> str:
     if "://" in reference:
         return f"{reference!r} is a URL; an image reference has no scheme"
     return f"{reference!r} is not an image reference"
+
+
+def check_image(image: str, at: Origin, findings: Findings) -> None:
+    """Refuse what cannot be an image reference."""
+    if not is_image(image):
+        findings.refuse(at, why_not_image(image), "write name:tag, host/name:tag or name@sha256:…")

@@ -36,6 +36,10 @@ class Node:
         """Return the entries of a map; of anything else none."""
         return self.value.items() if isinstance(self.value, dict) else ()
 
+    def has(self, key: str) -> bool:
+        """Tell whether a map has `key`, with or without a value."""
+        return isinstance(self.value, dict) and key in self.value
+
     def keys(self) -> tuple[str, ...]:
         """Return the keys of a map; of anything else none."""
         return tuple(self.value) if isinstance(self.value, dict) else ()

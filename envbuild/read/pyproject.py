@@ -25,20 +25,59 @@ def parse_pyproject(source: str, file: str, include: Include, environment: str =
     return replace(definition, notes=findings.close())
 
 
+def parse_pixi(source: str, file: str, include: Include, environment: str = "") -> Definition:
+    """Return what the pixi.toml `source` says; `environment` chooses among several.
+
+    Raises:
+        DefinitionError: every problem of the file, or that it defines no environment.
+    """
+    from envbuild.read.pixi import read_pixi
+
+    root = parse_toml(source, file)
+    findings = Findings()
+    definition = read_pixi(root, root, findings, include, environment)
+    return replace(definition, notes=findings.close())
+
+
 def _read(root: Node, file: str, findings: Findings, include: Include, environment: str) -> Definition:
     tool = root.get("tool")
     if tool.get("envbuild").is_map:
         from envbuild.read.tool_envbuild import read_envbuild
 
         return read_envbuild(root, file, findings, include, environment)
-    if root.get("project") or root.get("dependency-groups"):
+    if tool.get("pixi", "workspace") or tool.get("pixi", "project"):
+        from envbuild.read.pixi import read_pixi
+
+        return replace(read_pixi(root, tool.get("pixi"), findings, include, environment), kind="pyproject")
+    found = _of_project(root, file, findings, include, environment)
+    if tool.get("conda-lock"):
+        from envbuild.read.conda_lock_table import add_conda_lock
+
+        return add_conda_lock(tool.get("conda-lock"), found or Definition(kind="pyproject"), findings, include)
+    if found is None:
+        raise fatal(
+            "defines no environment: it has none of [tool.envbuild], [project], [dependency-groups], [tool.poetry], [tool.pixi] and "
+            "[tool.conda-lock]",
+            file=file,
+            hint="write [tool.envbuild], or list the dependencies under [project]",
+        )
+    return found
+
+
+def _of_project(root: Node, file: str, findings: Findings, include: Include, environment: str) -> Definition | None:
+    tool, project = root.get("tool"), root.get("project")
+    own_poetry = tool.get("poetry", "dependencies") and not project.get("dependencies")
+    if tool.get("poetry") and (own_poetry or not project):
+        from envbuild.read.poetry import read_poetry
+
+        return read_poetry(root, file, findings, environment)
+    if project or root.get("dependency-groups") or tool.get("uv", "dev-dependencies"):
         return read_project(root, file, findings, include, environment)
-    raise fatal(
-        "defines no environment: it has none of [tool.envbuild], [project], [dependency-groups], [tool.poetry], [tool.pixi], "
-        "[tool.conda-lock] and [tool.pdm]",
-        file=file,
-        hint="write [tool.envbuild], or list the dependencies under [project]",
-    )
+    if tool.get("flit", "metadata"):
+        from envbuild.read.poetry import read_flit
+
+        return read_flit(root, findings)
+    return None
 
 
 def read_project(root: Node, file: str, findings: Findings, include: Include, environment: str) -> Definition:
@@ -58,6 +97,7 @@ def read_project(root: Node, file: str, findings: Findings, include: Include, en
             file=file,
             hint=f"it has: {', '.join((*extras, *groups)) or 'none'}",
         )
+    _apply_tools(root.get("tool"), side, findings)
     left = [name for name in (*extras, *groups) if name != environment]
     if not project:
         for name in left:
@@ -75,3 +115,11 @@ def read_project(root: Node, file: str, findings: Findings, include: Include, en
         index=side.index(),
         origin=project.origin,
     )
+
+
+def _apply_tools(tool: Node, side: PipSide, findings: Findings) -> None:
+    if tool.get("uv") or tool.get("pdm"):
+        from envbuild.read.uv_table import apply_pdm, apply_uv
+
+        apply_uv(tool.get("uv"), side, findings)
+        apply_pdm(tool.get("pdm"), side, findings)

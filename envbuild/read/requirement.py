@@ -99,7 +99,7 @@ def _by_name(text: str, at: Origin, findings: Findings, *, editable: bool) -> Pi
 
 def _by_place(text: str, at: Origin, findings: Findings, *, editable: bool) -> PipRequirement | None:
     body, marker = _split_marker(text)
-    if marker and not _is_marker(marker):
+    if marker and not is_marker(marker):
         findings.refuse(at, f"{marker!r} is not an environment marker", 'for example: ; python_version >= "3.10"')
         return None
     if _SCP.fullmatch(body) and "://" not in body.removeprefix("git+"):
@@ -138,10 +138,11 @@ def _split_marker(text: str) -> tuple[str, str]:
     if found is None:
         return text, ""
     marker = found[2].strip()
-    return found[1].strip(), str(Marker(marker)) if _is_marker(marker) else marker
+    return found[1].strip(), str(Marker(marker)) if is_marker(marker) else marker
 
 
-def _is_marker(text: str) -> bool:
+def is_marker(text: str) -> bool:
+    """Tell whether `text` is an environment marker (PEP 508)."""
     try:
         Marker(text)
     except InvalidMarker:

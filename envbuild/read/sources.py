@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -44,12 +45,27 @@ class Files:
         self._sources[name] = Source(path=name, sha256=hashlib.sha256(content).hexdigest())
         return content
 
-    def has(self, path: str) -> bool:
-        """Tell whether `path` is a file."""
-        try:
-            return (self.root / path).is_file()
-        except (OSError, ValueError):
-            return False
+    def names(self) -> frozenset[str]:
+        """Return the names of the files that stand in `root` itself."""
+        return frozenset(one.name for one in self.root.iterdir() if one.is_file())
+
+    def folder_hash(self, folder: str, dockerfile: str) -> str:
+        """Return a hash over the names, modes and contents of the files below `folder`, except version control's.
+
+        Raises:
+            DefinitionError: `folder` is no folder, or `dockerfile` is not in it.
+        """
+        place = self.root / folder
+        if not place.is_dir():
+            raise fatal("the build context is not a folder", file=folder)
+        if not (place / dockerfile).is_file():
+            raise fatal(
+                f"the build context has no {dockerfile}", file=folder, hint="dockerfile_path counts from the context"
+            )
+        total = hashlib.sha256()
+        for name, path in _below(place):
+            total.update(f"{name}\0{_fingerprint(path)}\n".encode())
+        return total.hexdigest()
 
     def _open(self, path: str) -> bytes:
         place = self.root / path
@@ -69,3 +85,25 @@ def beside(file: str, path: str) -> str:
     """Return `path`, written inside `file`, relative to the definition's folder, in POSIX form."""
     folder = Path(file).parent
     return Path(os.path.normpath(folder / path)).as_posix()
+
+
+def _below(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield every file and link below `folder` with its relative name, in the order of the names."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(one for one in folders if one not in (".git", ".hg", ".svn"))
+        links = [one for one in folders if (Path(parent) / one).is_symlink()]
+        for name in sorted([*names, *links]):
+            path = Path(parent) / name
+            yield path.relative_to(folder).as_posix(), path
+
+
+def _fingerprint(path: Path) -> str:
+    if path.is_symlink():
+        return f"link {path.readlink()}"
+    if not path.is_file():
+        return "special"
+    with path.open("rb") as file:
+        content = hashlib.sha256()
+        while part := file.read(1 << 20):
+            content.update(part)
+    return f"{'x' if path.stat().st_mode & 0o100 else '-'} {content.hexdigest()}"

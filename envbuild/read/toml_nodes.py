@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 from envbuild.read.findings import Findings, fatal
@@ -21,8 +22,13 @@ def parse_toml(text: str, file: str) -> Node:
     Raises:
         DefinitionError: it is not TOML; the reader's reason, which names the line, is quoted.
     """
+    plain = text.replace("\r\n", "\n")
     try:
-        return from_data(tomllib.loads(text.replace("\r\n", "\n"), parse_float=Number), file)
+        try:
+            return from_data(tomllib.loads(plain, parse_float=Number), file)
+        except tomllib.TOMLDecodeError:
+            # TOML 1.1, which pixi reads, lets inline tables span lines; this reader may not know it yet
+            return from_data(tomllib.loads(_one_line_tables(plain), parse_float=Number), file)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         if (found := find_template(text)) is not None:
             raise template_error(found[1], file, found[0]) from error
@@ -52,3 +58,22 @@ def parse_json(text: str, file: str, findings: Findings) -> Node:
         raise fatal(f"is not JSON: {error.msg}", file=file, line=error.lineno) from error
     except (RecursionError, ValueError) as error:
         raise fatal(f"is not JSON: {error}", file=file) from error
+
+
+_TOKEN = re.compile(
+    r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|\#[^\n]*|[{}\n]|,(?=(?:\s|\#[^\n]*\n)*\})',
+    re.DOTALL,
+)
+
+
+def _one_line_tables(text: str) -> str:
+    """Return `text` with the line ends, comments and last commas inside inline tables removed."""
+    depth = 0
+
+    def replaced(found: re.Match[str]) -> str:
+        nonlocal depth
+        part = found[0]
+        depth += {"{": 1, "}": -1}.get(part, 0)
+        return " " if depth > 0 and (part in "\n," or part.startswith("#")) else part
+
+    return _TOKEN.sub(replaced, text)

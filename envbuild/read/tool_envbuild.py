@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from envbuild.core.definition import Base, BuildContext, Definition, Origin
+from envbuild.core.definition import Base, BuildContext, Definition
 from envbuild.core.errors import DefinitionError
 from envbuild.core.names import is_apt_package, is_environment, is_one_line
 from envbuild.read.conda_env import CondaList, parse_conda, read_channels, read_platforms, read_variables
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.groups import add_extras, add_files, add_group, add_project, add_requirements
-from envbuild.read.images import is_image, why_not_image
+from envbuild.read.images import check_image
 from envbuild.read.nodes import Node, flag, many, only_keys, table, text, texts
 from envbuild.read.pip_side import PipSide
 from envbuild.read.python_version import is_python_version, python_of
@@ -58,7 +58,7 @@ def read_envbuild(root: Node, file: str, findings: Findings, include: Include, e
     chosen = _choose(own, file, environment)
     shared = {key: value for key, value in own.items() if key != "environments"}
     inherited = {**shared, **dict(own.get("environments", chosen).items())} if chosen else shared
-    if chosen and "name" not in own.get("environments", chosen).keys():  # noqa: SIM118
+    if chosen and not own.get("environments", chosen).has("name"):
         inherited["name"] = Node(value=chosen, origin=own.get("environments", chosen).origin)
     origin = own.get("environments", chosen).origin if chosen else own.origin
     return _Reader(root=root, table=Node(value=inherited, origin=origin), findings=findings, include=include).read()
@@ -76,7 +76,7 @@ def _choose(own: Node, file: str, environment: str) -> str:
             file=file,
             hint=f"it has: {', '.join(names) or 'only the one without a name'}",
         )
-    alone = any(key in own.keys() for key in (*_PACKAGES, "base", "dockerfile", "build"))  # noqa: SIM118
+    alone = any(own.has(key) for key in (*_PACKAGES, "base", "dockerfile", "build"))
     if not names or alone:
         return ""
     if len(names) > 1:
@@ -171,7 +171,7 @@ class _Reader:
         if self.table.get("extras"):
             return True
         named = ("dependencies", "pip", "requirements", "conda-file", "groups")
-        return bool(self.root.get("project")) and not any(key in self.table.keys() for key in named)  # noqa: SIM118
+        return bool(self.root.get("project")) and not any(self.table.has(key) for key in named)
 
     def _python(self, conda: CondaList) -> str:
         node = self.table.get("python")
@@ -255,9 +255,3 @@ def read_apt(node: Node, findings: Findings) -> tuple[str, ...]:
         elif name not in found:
             found.append(name)
     return tuple(found)
-
-
-def check_image(image: str, at: Origin, findings: Findings) -> None:
-    """Refuse what cannot be an image reference (OCI distribution spec)."""
-    if not is_image(image):
-        findings.refuse(at, why_not_image(image), "write name:tag, host/name:tag or name@sha256:…")

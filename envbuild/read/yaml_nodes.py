@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from envbuild.core.errors import DefinitionError
 from envbuild.read.findings import Findings, Origin, fatal
 from envbuild.read.nodes import Node, Scalar
 
@@ -43,7 +44,7 @@ def parse_yaml(text: str, file: str, findings: Findings) -> Node:
     return _Builder(file=file, findings=findings).build(filled[0])
 
 
-def _not_yaml(error: Exception, text: str, file: str) -> Exception:
+def _not_yaml(error: Exception, text: str, file: str) -> DefinitionError:
     if (found := find_template(text)) is not None:
         return template_error(found[1], file, found[0])
     mark = getattr(error, "problem_mark", None)
@@ -69,7 +70,7 @@ def find_template(text: str) -> tuple[int, str] | None:
     return None
 
 
-def template_error(quoted: str, file: str, line: int) -> Exception:
+def template_error(quoted: str, file: str, line: int) -> DefinitionError:
     """Return the error for a file that is a template."""
     return fatal(
         f"is a template: {quoted} has yet to be filled in",

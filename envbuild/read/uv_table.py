@@ -1,0 +1,74 @@
+"""`[tool.uv]` and `[tool.pdm]` beside `[project]`: where the project's dependencies come from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from envbuild.core.definition import PipRequirement
+from envbuild.core.names import normalize
+from envbuild.read.findings import Findings
+from envbuild.read.groups import add_requirements
+from envbuild.read.keyed import keyed_requirement
+from envbuild.read.nodes import Node, flag, table, text, texts
+from envbuild.read.pip_side import PipSide
+from envbuild.read.poetry import add_sources
+
+
+def apply_uv(uv: Node, side: PipSide, findings: Findings) -> None:
+    """Apply uv's indexes, constraints and sources to what was read of the project."""
+    for index in uv.get("index"):
+        _index(index, side, findings)
+    if url := text(uv.get("index-url"), findings):
+        side.option("--index-url", url, uv.get("index-url").origin, findings)
+    for key, option in (("extra-index-url", "--extra-index-url"), ("find-links", "--find-links")):
+        for url in texts(uv.get(key), findings):
+            side.option(option, url, uv.get(key).origin, findings)
+    side.no_index = flag(uv.get("no-index"), findings) or side.no_index
+    side.pre = side.pre or text(uv.get("prerelease"), findings) == "allow"
+    for key, option in (("no-binary-package", "--no-binary"), ("no-build-package", "--only-binary")):
+        for name in texts(uv.get(key), findings):
+            side.option(option, name, uv.get(key).origin, findings)
+    add_requirements(uv.get("constraint-dependencies"), side, findings, constraint=True)
+    if uv.get("override-dependencies"):
+        findings.note(uv.get("override-dependencies").origin, "has no effect: a requirement is never overridden")
+    sources = {normalize(name): node for name, node in table(uv.get("sources"), findings)}
+    side.requirements[:] = [
+        one for old in side.requirements for one in _from_source(old, sources.get(old.name), findings)
+    ]
+
+
+def _index(index: Node, side: PipSide, findings: Findings) -> None:
+    if flag(index.get("explicit"), findings):
+        findings.note(
+            index.origin, "is an index for single packages only; it is not asked for others, so it is left out"
+        )
+    elif url := text(index.get("url"), findings):
+        default = flag(index.get("default"), findings)
+        side.option("--index-url" if default else "--extra-index-url", url, index.origin, findings)
+
+
+def _from_source(one: PipRequirement, source: Node | None, findings: Findings) -> list[PipRequirement]:
+    if source is None or one.kind != "name":
+        return [one]
+    found: list[PipRequirement] = []
+    for node in source if isinstance(source.value, list) else (source,):
+        if node.get("workspace").value is True:
+            findings.refuse(
+                node.origin, f"{one.name} comes from the uv workspace", "name its path, or a released version"
+            )
+        elif any(node.get(key) for key in ("git", "url", "path")):
+            extras = [Node(value=extra) for extra in one.extras]
+            inner = Node(value={**dict(node.items()), "extras": Node(value=extras)}, origin=one.origin)
+            placed = keyed_requirement(one.name, inner, str, findings, marker=one.marker)
+            found += [placed] if placed is not None else []
+        else:
+            findings.note(node.origin, f"{one.name} is looked up in every index")
+            found.append(replace(one))
+    return found
+
+
+def apply_pdm(pdm: Node, side: PipSide, findings: Findings) -> None:
+    """Apply PDM's `[[tool.pdm.source]]`."""
+    add_sources(pdm.get("source"), side, findings)
+    if pdm.get("dev-dependencies"):
+        findings.note(pdm.get("dev-dependencies").origin, "development dependencies are not taken")
