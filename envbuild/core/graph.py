@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import re
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -170,29 +169,22 @@ def _branch(whole: Graph, node: Node, asks: str, seen: set[Node]) -> Branch:
 
 
 def installation_order(packages: Iterable[CondaPackage]) -> tuple[CondaPackage, ...]:
-    """Return the packages of one platform so that each comes after what it depends on; by name where that is open.
+    """Return the packages of one platform so that each comes after what it depends on, by name where that is open.
 
-    A cycle is entered at its first name.
+    Only within a cycle one has to come before what it depends on.
     """
-    by_name = {one.name: one for one in sorted(packages, key=lambda one: (one.name, one.url), reverse=True)}
-    needs = {
-        name: {need for need, _ in _specs(one) if need in by_name and need != name} for name, one in by_name.items()
-    }
-    needed_by: dict[str, list[str]] = {name: [] for name in by_name}
-    for name, wanted in needs.items():
-        for need in wanted:
-            needed_by[need].append(name)
-    ready = [name for name, wanted in needs.items() if not wanted]
-    heapq.heapify(ready)
-    ordered: list[CondaPackage] = []
-    while needs:
-        name = heapq.heappop(ready) if ready else min(needs)
-        if needs.pop(name, None) is None:
-            continue
-        ordered.append(by_name[name])
-        for dependent in needed_by[name]:
-            if dependent in needs:
-                needs[dependent].discard(name)
-                if not needs[dependent]:
-                    heapq.heappush(ready, dependent)
-    return tuple(ordered)
+    by_name = {one.name: one for one in sorted(packages, key=lambda one: (one.name, one.url))}
+    ordered: dict[str, CondaPackage] = {}
+    seen: set[str] = set()
+    for root in by_name:
+        # depth first, and a package is ready when the walk leaves it for good; no recursion, chains can be long
+        waiting = [(root, False)]
+        while waiting:
+            name, is_done = waiting.pop()
+            if is_done:
+                ordered[name] = by_name[name]
+            elif name not in seen:
+                seen.add(name)
+                needs = sorted({need for need, _ in _specs(by_name[name]) if need in by_name}, reverse=True)
+                waiting += [(name, True), *((need, False) for need in needs)]
+    return tuple(ordered.values())
