@@ -163,15 +163,20 @@ def _conda_file(node: Node, findings: Findings, include: Include) -> Definition 
         return None
     # the path counts from the project's folder, which holds the folder of the run configuration
     places = [beside(node.origin.file, written), beside(node.origin.file, f"../{written}")]
-    errors: list[DefinitionError] = []
-    for place in dict.fromkeys(places):
-        try:
-            return read_conda_at(place, findings, include)
-        except DefinitionError as error:
-            errors.append(error)
-    there = [error for error in errors if "cannot be read" not in error.problems[0].message]
-    findings.problems.extend((there or errors)[0].problems)
-    return None
+    place = next((one for one in places if _is_there(one, include)), places[0])
+    try:
+        return read_conda_at(place, findings, include)
+    except DefinitionError as error:
+        findings.problems.extend(error.problems)
+        return None
+
+
+def _is_there(place: str, include: Include) -> bool:
+    try:
+        include(place)
+    except DefinitionError:
+        return False
+    return True
 
 
 def _base(docker: Node, findings: Findings, include: Include, dockerfile: str) -> Base:

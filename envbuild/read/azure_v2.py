@@ -26,7 +26,7 @@ OLD_KEYS = ("docker", "path", "conda", "os")
 
 _ROUTES = ("liveness_route", "readiness_route", "scoring_route")
 _REFERENCE = re.compile(r"azureml:.+|/subscriptions/.+|[A-Za-z0-9][\w.-]*(?::[\w.-]+|@latest)", re.IGNORECASE)
-_TEMPLATE = re.compile(r"\{\{.*?\}\}|\$\{?[A-Z_]+\}?|<[A-Za-z_ -]+>")
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\$\{?[A-Z_]+\}?|<[A-Za-z_ -]+>|\b[A-Z][A-Z0-9]*_[A-Z0-9_]+(?=[./:])")
 
 
 def parse_v2(source: str, file: str, include: Include, environment: str = "") -> Definition:

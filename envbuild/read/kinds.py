@@ -38,6 +38,14 @@ _NAMES: dict[str, Kind] = {
     "setup.cfg": "setup.cfg",
     "python_env.yaml": "python-env",
 }
+_SUFFIXES: dict[str, Kind] = {
+    "runconfig": "azure-v1-run",
+    "toml": "pyproject",
+    "txt": "requirements",
+    "in": "requirements",
+    "pip": "requirements",
+    "cfg": "setup.cfg",
+}
 IN_FOLDER = (
     *("azureml_environment.json", "MLmodel", "environment.yml", "environment.yaml", "conda.yml", "conda.yaml"),
     *("pixi.toml", "pyproject.toml", "requirements.in", "requirements.txt", "MLproject", "Pipfile", "Dockerfile"),
@@ -67,16 +75,8 @@ def kind_of(name: str, text: str) -> Kind:
     suffix = name.rpartition(".")[2].lower()
     if is_lock(name, text):
         return "lock"
-    if name in _NAMES:
-        return _NAMES[name]
-    if suffix == "runconfig":
-        return "azure-v1-run"
-    if suffix == "toml":
-        return "pyproject"
-    if suffix in ("txt", "in", "pip"):
-        return "requirements"
-    if suffix == "cfg":
-        return "setup.cfg"
+    if found := _NAMES.get(name) or _SUFFIXES.get(suffix):
+        return found
     if _DOCKERFILE.fullmatch(name):
         return "dockerfile"
     if suffix in ("yml", "yaml", "json"):

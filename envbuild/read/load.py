@@ -20,7 +20,7 @@ def read_definition(path: Path, *, environment: str = "") -> Definition:
     """Return the definition in the file or folder `path`; `environment` chooses among several in one file.
 
     `sources` of the result names every file that was read, relative to the definition's folder, with its SHA-256; the
-    `content_hash` of a local build context covers its files.
+    `content_hash` of a local build context covers its files, and is empty, with a note, where there is no such folder.
 
     Raises:
         DefinitionError: every problem that was found, each with its file and line or key.
@@ -50,7 +50,11 @@ def _hash_context(found: Definition, files: Files) -> Definition:
     context = found.base.context
     if context is None or "://" in context.path or context.path.startswith("git@"):
         return found
-    content_hash = files.folder_hash(context.path, context.dockerfile_path)
+    missing = files.missing_in_context(context.path, context.dockerfile_path)
+    if missing:
+        # to read is not to build: what is missing is said here, and refused when the image is made
+        return replace(found, notes=(*found.notes, found.origin.problem(f"the build context {context.path} {missing}")))
+    content_hash = files.folder_hash(context.path)
     return replace(found, base=replace(found.base, context=replace(context, content_hash=content_hash)))
 
 

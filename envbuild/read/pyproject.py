@@ -45,6 +45,10 @@ def _read(root: Node, file: str, findings: Findings, include: Include, environme
         from envbuild.read.tool_envbuild import read_envbuild
 
         return read_envbuild(root, file, findings, include, environment)
+    if root.get("workspace", "channels") or root.get("project", "channels"):
+        from envbuild.read.pixi import read_pixi
+
+        return read_pixi(root, root, findings, include, environment)
     if tool.get("pixi", "workspace") or tool.get("pixi", "project"):
         from envbuild.read.pixi import read_pixi
 

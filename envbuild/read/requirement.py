@@ -29,7 +29,7 @@ _ARCHIVES = (
     ".tar.lz",
     ".tar.lzma",
 )
-_URL = re.compile(r"(?:(?:git|hg|svn|bzr)\+)?[a-zA-Z][a-zA-Z0-9+.-]*:(?://)?\S+")
+_URL = re.compile(r"(?:(?:git|hg|svn|bzr)\+)?(?:[a-zA-Z][a-zA-Z0-9+.-]*://|file:(?!:)|(?<=\+)git@)\S+")
 _NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*@\s*\S", re.DOTALL)
 _EXTRAS = re.compile(r"(.+?)\s*\[([^\[\]]*)\]")
 _EGG = re.compile(r"(?:^|&)egg=([^&]*)")

@@ -49,19 +49,16 @@ class Files:
         """Return the names of the files that stand in `root` itself."""
         return frozenset(one.name for one in self.root.iterdir() if one.is_file())
 
-    def folder_hash(self, folder: str, dockerfile: str) -> str:
-        """Return a hash over the names, modes and contents of the files below `folder`, except version control's.
-
-        Raises:
-            DefinitionError: `folder` is no folder, or `dockerfile` is not in it.
-        """
+    def missing_in_context(self, folder: str, dockerfile: str) -> str:
+        """Return why `folder` is no build context with a `dockerfile`, or an empty text."""
         place = self.root / folder
         if not place.is_dir():
-            raise fatal("the build context is not a folder", file=folder)
-        if not (place / dockerfile).is_file():
-            raise fatal(
-                f"the build context has no {dockerfile}", file=folder, hint="dockerfile_path counts from the context"
-            )
+            return "is not there"
+        return "" if (place / dockerfile).is_file() else f"has no {dockerfile}"
+
+    def folder_hash(self, folder: str) -> str:
+        """Return a hash over the names, modes and contents of the files below `folder`, except version control's."""
+        place = self.root / folder
         total = hashlib.sha256()
         for name, path in _below(place):
             total.update(f"{name}\0{_fingerprint(path)}\n".encode())
