@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from envbuild.core.definition import CondaSpec
 from envbuild.core.errors import SolveError
 from envbuild.core.lock import CondaPackage
 from envbuild.programs import ProgramError, find, run
@@ -64,11 +65,18 @@ class CondaLockSolver:
     def solve(
         self, requests: Sequence[CondaRequest], advance: Callable[[str], None] = lambda _platform: None
     ) -> tuple[CondaAnswer, ...]:
-        """Answer all `requests`, which have the same specs, by one run of conda-lock.
+        """Answer all `requests`, by one run of conda-lock for those that have the same specs.
 
         Raises:
             SolveError: conda-lock found no answer; its last lines are shown.
         """
+        locked = {specs: self._lock([one for one in requests if one.specs == specs]) for specs in _all_specs(requests)}
+        for one in requests:
+            advance(one.platform)
+        return tuple(_answer(one.platform, locked[one.specs]) for one in requests)
+
+    def _lock(self, requests: Sequence[CondaRequest]) -> list[Mapping[str, Any]]:
+        """Run conda-lock for `requests`, which have the same specs."""
         first = requests[0]
         with tempfile.TemporaryDirectory(prefix="envbuild-conda-lock-") as name:
             folder = Path(name)
@@ -78,11 +86,11 @@ class CondaLockSolver:
                 run(_command(self._program, [one.platform for one in requests]), cwd=folder)
             except ProgramError as error:
                 raise _failure(first, error) from error
-            locked = _read(folder / "conda-lock.yml")
-        answers = tuple(_answer(one.platform, locked) for one in requests)
-        for one in requests:
-            advance(one.platform)
-        return answers
+            return _read(folder / "conda-lock.yml")
+
+
+def _all_specs(requests: Sequence[CondaRequest]) -> list[tuple[CondaSpec, ...]]:
+    return list(dict.fromkeys(one.specs for one in requests))
 
 
 def _command(program: str, platforms: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 
 from envbuild.core.definition import CondaSpec, Definition, PipRequirement
+from envbuild.core.names import normalize
 from envbuild.core.platforms import PLATFORMS
 
 _TIMESTAMP = 1577854800000
@@ -37,7 +38,7 @@ def _hash(definition: Definition, platform: str) -> str:
     content: dict[str, object] = {
         "channels": [_channel(name) for name in channels],
         "specs": _specs(definition, platform),
-        "virtual_package_hash": {"noarch": {}, platform: _virtual(platform)},
+        "virtual_package_hash": {"noarch": _subdir("noarch", {}), platform: _virtual(platform)},
     }
     repositories = [url for url in (definition.index.index_url, *definition.index.extra_index_urls) if url]
     if repositories:
@@ -57,7 +58,7 @@ def _compact(value: object) -> str:
 
 def _specs(definition: Definition, platform: str) -> list[dict[str, object]]:
     """Return one entry for each pair of manager and name; of several, the last counts, and `pip` is always any version."""
-    entries = [_conda(spec) for spec in definition.conda]
+    entries = [_conda(spec) for spec in definition.conda_for(platform)]
     entries += [_pip(one) for one in definition.pip if one.kind != "editable" and _marker_holds(one.marker, platform)]
     if definition.pip:
         entries.append(_named("pip", "conda", version="*"))
@@ -90,18 +91,24 @@ def _conda_version(version: str) -> str:
 
 def _pip(one: PipRequirement) -> dict[str, object]:
     markers = {"markers": one.marker} if one.marker else {}
+    name = _name_in_url(one.text) if "://" in one.text.partition("@")[0] else one.name
     if one.kind == "vcs":
-        return {**_entry(one.name, "pip"), **_vcs(one.target), **markers}
+        return {**_entry(name, "pip"), **_vcs(one.target), **markers}
     if one.kind == "url":
         url, _, fragment = one.target.partition("#")
-        entry = {**_entry(one.name, "pip"), "extras": sorted(one.extras)}
+        entry = {**_entry(name, "pip"), "extras": sorted(one.extras)}
         return {**entry, "url": url, "hashes": [fragment.replace("=", ":")], **markers}
     if one.kind == "path":
         entry = {**_entry(one.name, "pip"), "extras": sorted(one.extras)}
         return {**entry, "path": one.target.removeprefix("file://"), "is_directory": False, **markers}
-    version = ",".join(sorted(one.specifier.replace(" ", "").split(","))) or "*"
+    version = ",".join(sorted(one.specifier.replace(" ", "").replace("===", "==").split(","))) or "*"
     fields = {"version": version, "extras": sorted(one.extras), "hash": ",".join(one.hashes) or None}
     return {**_named(one.name, "pip", **fields), **markers}
+
+
+def _name_in_url(url: str) -> str:
+    """Return what conda-lock calls a requirement that is only a URL: the last part of its path."""
+    return normalize(url.rsplit("/", 1)[-1].split("@", maxsplit=1)[0].removesuffix(".git"))
 
 
 def _vcs(target: str) -> dict[str, object]:
@@ -140,8 +147,12 @@ def _virtual(platform: str) -> dict[str, object]:
     ]
     if platform == "osx-64":
         pairs.append(("__osx", "10.15", ""))
-    packages = dict(_virtual_package(*one, platform) for one in pairs)
-    return {"info": {"subdir": platform}, "packages": packages}
+    packages: dict[str, object] = dict(_virtual_package(*one, platform) for one in pairs)
+    return _subdir(platform, packages)
+
+
+def _subdir(name: str, packages: dict[str, object]) -> dict[str, object]:
+    return {"info": {"subdir": name}, "packages": packages}
 
 
 def _virtual_package(name: str, version: str, build: str, platform: str) -> tuple[str, dict[str, object]]:

@@ -10,7 +10,7 @@ from envbuild.core.bases import known_distribution
 from envbuild.core.definition import Definition
 from envbuild.core.errors import SolveError
 from envbuild.core.lock import Lock, LockedBase, LockedPython, PipPackage
-from envbuild.core.platforms import image_platform, parse_platform
+from envbuild.core.platforms import PLATFORMS, image_platform, parse_platform
 from envbuild.core.progress import SILENT, Progress
 from envbuild.solve.background import Background
 from envbuild.solve.base import BaseFacts, BaseQuestion, InspectBase, base_reference, check_base, look_at_base
@@ -31,6 +31,7 @@ from envbuild.solve.python import (
     still_good,
     with_python,
 )
+from envbuild.solve.tools import CONDA_INSTALLER, lock_tools
 from envbuild.solve.virtual import glibc_of, virtual_packages
 
 if TYPE_CHECKING:
@@ -85,12 +86,31 @@ def make_lock(
         return _with_digest(task, previous)
     if definition.user_managed:
         return _lock_user_managed(task)
+    return _with_tools(task, _solve(task, solver))
+
+
+def _solve(task: Task, solver: CondaSolver | None) -> Lock:
+    definition, options = task.definition, task.options
     if not definition.uses_conda:
         return _lock_without_conda(task)
     if solver is not None and options.solver == "rattler":
         return _lock_with_conda(task, solver)
     with _solver(options) as own:
         return _lock_with_conda(task, own)
+
+
+def _with_tools(task: Task, lock: Lock) -> Lock:
+    """Add the installers of a Dockerfile; a previous lock's stay while they are for the same Python."""
+    linux = any(PLATFORMS[name].sys_platform == "linux" for name in task.platforms)
+    if not linux or lock.python is None or not (lock.conda or lock.pip):
+        return lock
+    previous = task.previous
+    if previous is not None and previous.tools and previous.python and previous.python.minor == lock.python.minor:
+        names = {one.name for one in previous.tools}
+        if not task.options.update_all and (CONDA_INSTALLER in names or not lock.conda):
+            return replace(lock, tools=previous.tools)
+    tools = lock_tools(lock.python.version, task.definition.index, task.options, task.progress, conda=bool(lock.conda))
+    return replace(lock, tools=tools)
 
 
 def _solver(options: SolveOptions) -> CondaSolver | CondaLockSolver:
@@ -201,18 +221,19 @@ def conda_python(answer: JointAnswer) -> LockedPython | None:
 
 def conda_requests(task: Task, definition: Definition, virtual: tuple[str, ...]) -> list[CondaRequest]:
     """Return conda's question for each platform of `task`."""
-    specs = with_python(definition)
-    return [
-        CondaRequest(
-            platform=platform,
-            specs=specs,
-            channels=effective_channels(definition.channels, specs),
-            virtual_packages=virtual_packages(platform, virtual),
-            locked=kept_packages(task, platform),
-            exclude_newer=task.options.exclude_newer,
-        )
-        for platform in task.platforms
-    ]
+    return [_conda_request(task, definition, platform, virtual) for platform in task.platforms]
+
+
+def _conda_request(task: Task, definition: Definition, platform: str, virtual: tuple[str, ...]) -> CondaRequest:
+    specs = with_python(definition, platform)
+    return CondaRequest(
+        platform=platform,
+        specs=specs,
+        channels=effective_channels(definition.channels, specs),
+        virtual_packages=virtual_packages(platform, virtual),
+        locked=kept_packages(task, platform),
+        exclude_newer=task.options.exclude_newer,
+    )
 
 
 def pip_request(task: Task, python: str, virtual: tuple[str, ...]) -> PipRequest:

@@ -11,7 +11,6 @@ from envbuild.core.bases import DEBIAN_PYTHON, DEFAULT_IMAGE, UBUNTU_PYTHON, apt
 from envbuild.core.definition import CondaSpec, Definition
 from envbuild.core.errors import SolveError
 from envbuild.core.lock import LockedPython
-from envbuild.core.names import normalize
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -108,12 +107,12 @@ def still_good(definition: Definition, previous: LockedPython | None) -> bool:
     return previous is not None and accepts(wanted_python(definition), previous.version)
 
 
-def with_python(definition: Definition) -> tuple[CondaSpec, ...]:
-    """Return the conda specs of `definition`, with Python and pip where the rest needs them and nobody wrote them.
+def with_python(definition: Definition, platform: str) -> tuple[CondaSpec, ...]:
+    """Return the conda specs of `definition` for `platform` (a conda subdir), with Python and pip where the rest needs them and nobody wrote them.
 
     As conda has it, pip requirements bring `pip` along.
     """
-    specs = list(definition.conda)
+    specs = list(definition.conda_for(platform))
     names = {spec.name for spec in specs}
     if "python" not in names and (definition.python or definition.pip):
         specs.append(python_spec(definition))
@@ -164,11 +163,6 @@ def locked_conda_python(versions: Iterable[str]) -> LockedPython | None:
     minors = {".".join(one.split(".")[:2]) for one in found}
     version = found[0] if len(found) == 1 else min(minors, key=_numbers)
     return LockedPython(version=version, provider="conda")
-
-
-def is_python(spec: CondaSpec) -> bool:
-    """Tell whether `spec` asks for Python itself."""
-    return normalize(spec.name) == "python"
 
 
 def _numbers(version: str) -> tuple[int, ...]:
