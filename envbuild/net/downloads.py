@@ -35,7 +35,7 @@ _FILENAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.!+~%@=,-]*")
 class Download:
     """One file to get: its URL, its name (the URL's last part when empty), and what is promised about it."""
 
-    url: str
+    url: str = field(repr=False)
     filename: str = ""
     sha256: str = ""
     md5: str = ""
@@ -166,11 +166,12 @@ def stream_to(part: Path, item: Download, client: HttpClient, *, advance: Advanc
     Raises:
         NetworkError: they cannot be had; what came stays in `part`.
     """
-    client.retry(lambda: _stream_once(part, item, client, advance))
+    client.retry(lambda: _stream_once(part, item, client, advance), position=lambda: _size(part))
 
 
 def _stream_once(part: Path, item: Download, client: HttpClient, advance: Advance) -> None:
-    have = part.stat().st_size if part.exists() else 0
+    # without a hash nobody would see that two versions of a file were put together
+    have = _size(part) if item.integrity.key else 0
     if have and item.size is not None and have >= item.size:
         return
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -183,6 +184,13 @@ def _stream_once(part: Path, item: Download, client: HttpClient, advance: Advanc
             for chunk in _chunks(response, item.url):
                 file.write(chunk)
                 advance(len(chunk))
+    # where the server said how much there is, it came whole: then the file is another one
+    if item.size is not None and _size(part) < item.size and "Content-Length" not in response.headers:
+        raise PassingError(f"GET {mask_url(item.url)}: {_size(part)} of {item.size} bytes came")
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
 
 
 def _continues(response: requests.Response, have: int) -> bool:
@@ -200,16 +208,17 @@ def _chunks(response: requests.Response, url: str) -> Iterator[bytes]:
 
 
 def _fill_verified(part: Path, integrity: Integrity, name: str, fill: Callable[[Path], None]) -> None:
-    resumed = part.exists() and part.stat().st_size > 0
-    fill(part)
-    try:
-        _check(part, integrity, name)
-    except IntegrityError:
-        part.unlink()
-        if not resumed:
-            raise
-        # the beginning was of another file, or damaged: once more from nothing
-        _fill_verified(part, integrity, name, fill)
+    for last in (False, True):
+        fill(part)
+        try:
+            _check(part, integrity, name)
+        except IntegrityError:
+            part.unlink()
+            # the beginning may have been another file's, or the way here may have damaged it: once more from nothing
+            if last:
+                raise
+        else:
+            return
 
 
 def _check(part: Path, integrity: Integrity, name: str) -> None:

@@ -22,6 +22,7 @@ _T = TypeVar("_T")
 Body = bytes | Callable[[], BinaryIO]
 
 _CHUNK = 1 << 18
+_HEADWAY = 1 << 20
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -47,6 +48,28 @@ class PassingError(NetworkError):
         """Take one problem."""
         super().__init__(problem, hint=hint)
         self.wait = wait
+
+
+class Tries:
+    """Counts the failures of one piece of work and waits after each."""
+
+    def __init__(self, patience: Patience, sleep: Callable[[float], object]) -> None:
+        """Start from none."""
+        self._patience, self._sleep = patience, sleep
+        self._count, self._position = 0, 0
+
+    def failed(self, error: PassingError, position: int = 0) -> None:
+        """Wait for the next attempt; after a mebibyte of headway since the last failure, the count begins anew.
+
+        Raises:
+            NetworkError: patience is at its end.
+        """
+        self._count = 1 if position - self._position >= _HEADWAY else self._count + 1
+        self._position = max(position, self._position)
+        wait = self._patience.wait(self._count) if error.wait is None else error.wait
+        if self._count >= self._patience.attempts or wait > self._patience.longest_wait:
+            raise _final(error, self._count, wait) from error.__cause__
+        self._sleep(wait)
 
 
 def is_offline(environ: Mapping[str, str] = os.environ) -> bool:
@@ -104,18 +127,21 @@ class HttpClient:
         """
         return self.retry(lambda: read_body(self.attempt("GET", url, stream=True), limit))
 
-    def retry(self, operation: Callable[[], _T]) -> _T:
-        """Return what `operation` returns, calling it again while it raises `PassingError` and patience lasts."""
-        attempt = 1
+    def retry(self, operation: Callable[[], _T], *, position: Callable[[], int] = lambda: 0) -> _T:
+        """Return what `operation` returns, calling it again while it raises `PassingError` and patience lasts.
+
+        `position` tells in bytes how far the work has come: headway forgives earlier failures.
+        """
+        tries = self.tries()
         while True:
             try:
                 return operation()
             except PassingError as error:  # noqa: PERF203 - trying again is the purpose
-                wait = self.patience.wait(attempt) if error.wait is None else error.wait
-                if attempt >= self.patience.attempts or wait > self.patience.longest_wait:
-                    raise _final(error, attempt, wait) from error.__cause__
-                self.sleep(wait)
-                attempt += 1
+                tries.failed(error, position())
+
+    def tries(self) -> Tries:
+        """Return a fresh count of failures."""
+        return Tries(self.patience, self.sleep)
 
     def attempt(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 from envbuild.core.errors import DefinitionError, IntegrityError
@@ -82,8 +82,8 @@ class ResolvedImage:
     name: str
     index_digest: str
     descriptor: Descriptor
-    manifest: bytes
-    config: bytes
+    manifest: bytes = field(repr=False)
+    config: bytes = field(repr=False)
     config_descriptor: Descriptor
     layers: tuple[Descriptor, ...]
 

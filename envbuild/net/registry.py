@@ -106,34 +106,38 @@ class RegistryClient:
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         return Descriptor(media_type=media_type, digest=digest, size=len(data)), data
 
-    def digest(self, reference: ImageReference) -> str | None:
+    def digest(self, reference: ImageReference, *, pushing: bool = False) -> str | None:
         """Return the digest that `reference` has in its registry, or None where there is no such image: one HEAD request.
+
+        Say `pushing` before a push: with a token for reading only, registries refuse to speak of a repository that is
+        not there yet.
 
         Raises:
             NetworkError: the registry cannot be asked or refuses.
         """
         path = f"{reference.repository}/manifests/{reference.selector}"
-        answer = self._head(reference, path, _ACCEPT)
+        answer = self._head(reference, path, _ACCEPT, pushing=pushing)
         if answer.status_code == 404:
             return None
         digest = answer.headers.get("Docker-Content-Digest", "")
         return digest if is_digest(digest) else self.manifest(reference)[0].digest
 
-    def exists(self, reference: ImageReference) -> bool:
-        """Tell whether the registry has `reference`.
+    def exists(self, reference: ImageReference, *, pushing: bool = False) -> bool:
+        """Tell whether the registry has `reference` (see `digest`).
 
         Raises:
             NetworkError: the registry cannot be asked or refuses.
         """
-        return self.digest(reference) is not None
+        return self.digest(reference, pushing=pushing) is not None
 
-    def has_blob(self, reference: ImageReference, digest: str) -> bool:
-        """Tell whether the repository of `reference` has the blob `digest`.
+    def has_blob(self, reference: ImageReference, digest: str, *, pushing: bool = False) -> bool:
+        """Tell whether the repository of `reference` has the blob `digest` (see `digest`).
 
         Raises:
             NetworkError: the registry cannot be asked or refuses.
         """
-        return self._head(reference, f"{reference.repository}/blobs/{digest}", {}).status_code == 200
+        answer = self._head(reference, f"{reference.repository}/blobs/{digest}", {}, pushing=pushing)
+        return answer.status_code == 200
 
     def blob(self, reference: ImageReference, descriptor: Descriptor) -> BinaryIO:
         """Return the bytes of a blob as a stream that goes on where the connection broke; verified at its end.
@@ -226,10 +230,11 @@ class RegistryClient:
             "GET", path, scopes=pull_scope(reference), headers=headers, accept=accept, stream=stream
         )
 
-    def _head(self, reference: ImageReference, path: str, headers: Mapping[str, str]) -> requests.Response:
-        return self.access(reference).request(
-            "HEAD", path, scopes=pull_scope(reference), headers=headers, accept=(200, 404)
-        )
+    def _head(
+        self, reference: ImageReference, path: str, headers: Mapping[str, str], *, pushing: bool
+    ) -> requests.Response:
+        scopes = push_scope(reference) if pushing else pull_scope(reference)
+        return self.access(reference).request("HEAD", path, scopes=scopes, headers=headers, accept=(200, 404))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +258,11 @@ def pull_scope(reference: ImageReference) -> tuple[str, ...]:
     return (f"repository:{reference.repository}:pull",)
 
 
+def push_scope(reference: ImageReference) -> tuple[str, ...]:
+    """Return what a token must allow for reading and writing the repository of `reference`."""
+    return (f"repository:{reference.repository}:pull,push",)
+
+
 def next_page(answer: requests.Response) -> str:
     """Return path and query of the page after `answer` (RFC 8288), always on the same registry; empty on the last."""
     url = answer.links.get("next", {}).get("url", "")
@@ -272,15 +282,15 @@ class _ResumingReader(io.RawIOBase):
 
     def __init__(self, place: str, open_at: Callable[[int], requests.Response], http: HttpClient) -> None:
         super().__init__()
-        self._place, self._open_at, self._http = place, open_at, http
-        self._offset = 0
+        self._place, self._open_at = place, open_at
+        self._offset, self._tries = 0, http.tries()
         self._response: requests.Response | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        data = self._http.retry(lambda: self._read(len(buffer)))
+        data = self._persist(len(buffer))
         self._offset += len(data)
         buffer[: len(data)] = data
         return len(data)
@@ -288,6 +298,13 @@ class _ResumingReader(io.RawIOBase):
     def close(self) -> None:
         self._drop()
         super().close()
+
+    def _persist(self, size: int) -> bytes:
+        while True:
+            try:
+                return self._read(size)
+            except PassingError as error:  # noqa: PERF203 - trying again is the purpose
+                self._tries.failed(error, self._offset)
 
     def _read(self, size: int) -> bytes:
         from envbuild.net import session

@@ -14,7 +14,7 @@ from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
 from envbuild.net.http import read_body
 from envbuild.net.images import LARGEST_MANIFEST, OCI_INDEX, Descriptor, parse_object
-from envbuild.net.registry import RegistryClient, next_page, pull_scope
+from envbuild.net.registry import RegistryClient, next_page, pull_scope, push_scope
 
 if TYPE_CHECKING:
     import requests
@@ -72,7 +72,7 @@ def push_blob(
     Raises:
         NetworkError: the registry cannot be asked, refuses, or does not take it.
     """
-    if client.has_blob(reference, blob.descriptor.digest):
+    if client.has_blob(reference, blob.descriptor.digest, pushing=True):
         advance(blob.descriptor.size)
         return "present"
     sent = _Sent(advance)
@@ -181,7 +181,7 @@ class _Body:
 
 def _send_once(access: Access, reference: ImageReference, blob: Blob, sent: _Sent) -> How:
     digest, size = blob.descriptor.digest, blob.descriptor.size
-    scopes = [f"repository:{reference.repository}:pull,push"]
+    scopes = list(push_scope(reference))
     query = {}
     if blob.origin and blob.origin != reference.repository:
         scopes.append(f"repository:{blob.origin}:pull")
@@ -222,7 +222,7 @@ def _put_manifest(
     answer = client.access(reference).request(
         "PUT",
         f"{reference.repository}/manifests/{reference.tag or pushed.digest}",
-        scopes=[f"repository:{reference.repository}:pull,push"],
+        scopes=push_scope(reference),
         headers={"Content-Type": media_type},
         body=data,
         accept=(200, 201, 202),
@@ -237,15 +237,15 @@ def _fallback_tag(reference: ImageReference) -> ImageReference:
     return reference.with_tag(reference.digest.replace(":", "-"))
 
 
-def _tagged_referrers(client: RegistryClient, reference: ImageReference) -> list[Descriptor]:
+def _tagged_referrers(client: RegistryClient, reference: ImageReference, *, pushing: bool = False) -> list[Descriptor]:
     tagged = _fallback_tag(reference)
-    if client.digest(tagged) is None:
+    if client.digest(tagged, pushing=pushing) is None:
         return []
     return _entries(client.manifest(tagged)[1], reference)
 
 
 def _add_tagged_referrer(client: RegistryClient, reference: ImageReference, added: Descriptor) -> None:
-    known = _tagged_referrers(client, reference)
+    known = _tagged_referrers(client, reference, pushing=True)
     if any(one.digest == added.digest for one in known):
         return
     entries = [one.to_dict() for one in (*known, added)]

@@ -107,6 +107,41 @@ def test_a_beginning_that_is_longer_than_the_file_is_thrown_away(server, client,
     assert cache.fetch(promised, client).read_bytes() == DATA
 
 
+def test_a_download_that_comes_short_without_a_word_goes_on(server, client, cache):
+    server.on("/a.whl", Answer(body=DATA[:1000], headers={"Connection": "close"}), ranged(DATA))
+    assert cache.fetch(item(server), client).read_bytes() == DATA
+    assert server.requests[1].headers["range"] == "bytes=1000-"
+
+
+def test_a_damaged_download_is_tried_once_more(server, client, cache):
+    server.on("/a.whl", Answer(body=bytes(reversed(DATA))), ranged(DATA))
+    assert cache.fetch(item(server), client).read_bytes() == DATA
+    assert "range" not in server.requests[1].headers
+
+
+def test_breaks_with_headway_between_them_are_forgiven(server, client, cache):
+    data = bytes(12 << 20)
+
+    def halting(request):
+        start = int(request.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        headers = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"}
+        cut = 2 << 20 if len(data) - start > 2 << 20 else None
+        return Answer(status=206 if start else 200, body=data[start:], headers=headers, cut=cut)
+
+    server.on("/a.whl", halting)
+    assert cache.fetch(item(server, sha256=sha256(data), size=len(data)), client).stat().st_size == len(data)
+    assert len(server.requests) > client.patience.attempts
+
+
+def test_without_a_hash_a_broken_download_starts_over(server, client, tmp_path):
+    server.on("/a.txt", Answer(body=b"version 1 " * 5000, cut=20_000), ranged(b"version 2 " * 5000))
+    assert download(Download(url=f"{server.url}/a.txt"), tmp_path / "a", client).read_bytes() == b"version 2 " * 5000
+
+
+def test_a_url_with_a_password_is_not_shown():
+    assert "s3cret" not in repr(Download(url="https://me:s3cret@index.example/a.whl"))
+
+
 def test_a_server_without_ranges_starts_over(server, client, cache):
     server.on("/a.whl", Answer(body=DATA, cut=300_000), Answer(body=DATA))
     assert cache.fetch(item(server), client).read_bytes() == DATA
