@@ -6,7 +6,6 @@ The one exception is asked for: `ENVBUILD_INDEX_URL` stands in for the default i
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,26 +19,6 @@ from envbuild.net.credentials import Credential, CredentialFinder, mask, strip_c
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 _LOCAL = re.compile(r"(?![A-Za-z][A-Za-z0-9+.-]*://)")
-
-_UV_KEPT = frozenset(
-    f"UV_{name}"
-    for name in (
-        "CACHE_DIR",
-        "CONCURRENT_BUILDS",
-        "CONCURRENT_DOWNLOADS",
-        "HTTP_CONNECT_TIMEOUT",
-        "HTTP_RETRIES",
-        "HTTP_TIMEOUT",
-        "KEYRING_PROVIDER",
-        "LINK_MODE",
-        "NATIVE_TLS",
-        "SYSTEM_CERTS",
-    )
-)
-_PIP_KEPT = frozenset(
-    {"PIP_CACHE_DIR", "PIP_CERT", "PIP_CLIENT_CERT", "PIP_DEFAULT_TIMEOUT", "PIP_PROXY", "PIP_RETRIES"}
-)
-_DROPPED = frozenset({"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,21 +95,6 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
         return found
 
     return _VARIABLE.sub(value, text)
-
-
-def resolver_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return `environ` without what would change a resolver's answer; proxies, certificates and caches stay."""
-    kept = {
-        name: value
-        for name, value in environ.items()
-        if name not in _DROPPED
-        and (not name.startswith("UV_") or name in _UV_KEPT)
-        and (not name.startswith("PIP_") or name in _PIP_KEPT)
-    }
-    named = environ.get("ENVBUILD_CACHE_DIR")
-    if named:
-        kept |= {"UV_CACHE_DIR": os.path.join(named, "uv"), "PIP_CACHE_DIR": os.path.join(named, "pip")}  # noqa: PTH118
-    return kept
 
 
 def is_local(link: str) -> bool:

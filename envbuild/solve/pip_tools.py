@@ -20,9 +20,10 @@ from envbuild.core.lock import PipPackage
 from envbuild.core.names import normalize
 from envbuild.core.platforms import this_platform
 from envbuild.core.progress import Progress
+from envbuild.net.clean import clean_environment
 from envbuild.solve.distributions import python_minor
 from envbuild.solve.failures import ResolverError
-from envbuild.solve.indexes import IndexAccess, is_local, resolver_environment
+from envbuild.solve.indexes import IndexAccess, is_local
 from envbuild.solve.lookup import Lookup, Pins
 from envbuild.solve.options import PipConflictError, PipRequest
 from envbuild.solve.requirements import Asked
@@ -57,7 +58,7 @@ def resolve(
         request=request,
         asked=asked,
         access=access,
-        environ=resolver_environment(environ),
+        environ=clean_environment(environ),
         provided={name: version for name, version in request.provided.items() if stub_version(version)},
         built=asked.built,
     )

@@ -12,9 +12,10 @@ from envbuild import programs
 from envbuild.core.lock import PipPackage
 from envbuild.core.platforms import PLATFORMS, Platform
 from envbuild.core.progress import Progress
+from envbuild.net.clean import clean_environment
 from envbuild.solve.distributions import python_minor
 from envbuild.solve.failures import ResolverError
-from envbuild.solve.indexes import IndexAccess, is_local, resolver_environment
+from envbuild.solve.indexes import IndexAccess, is_local
 from envbuild.solve.markers import environments
 from envbuild.solve.options import PipConflictError, PipRequest
 from envbuild.solve.requirements import Asked
@@ -68,7 +69,7 @@ def resolve(
                 request=request,
                 asked=asked,
                 access=access,
-                environ=resolver_environment(environ),
+                environ=clean_environment(environ),
                 target=target,
                 provided={name: version for name, version in request.provided.items() if stub_version(version)},
                 built=asked.built,

@@ -4,7 +4,7 @@ import pytest
 
 from envbuild.core.definition import IndexOptions
 from envbuild.core.errors import SolveError
-from envbuild.solve.indexes import index_access, resolver_environment
+from envbuild.solve.indexes import index_access
 
 
 def access(tmp_path, environ=None, *texts, **options):
@@ -59,27 +59,3 @@ def test_folders_of_find_links_start_at_the_definition(tmp_path):
 
 def test_a_local_folder_is_no_index_of_a_lock(tmp_path):
     assert access(tmp_path).public(tmp_path.as_uri()) == ""
-
-
-def test_the_machines_own_configuration_does_not_reach_a_resolver():
-    environ = {
-        "PATH": "/bin",
-        "HTTPS_PROXY": "http://proxy.example",
-        "SSL_CERT_FILE": "/ca.pem",
-        "UV_INDEX": "https://evil.example",
-        "UV_DEFAULT_INDEX": "x",
-        "UV_FIND_LINKS": "x",
-        "UV_EXCLUDE_NEWER": "x",
-        "UV_CACHE_DIR": "/cache",
-        "PIP_INDEX_URL": "x",
-        "PIP_FIND_LINKS": "x",
-        "PIP_CERT": "/ca.pem",
-        "VIRTUAL_ENV": "/venv",
-    }
-    kept = resolver_environment(environ)
-    assert sorted(kept) == ["HTTPS_PROXY", "PATH", "PIP_CERT", "SSL_CERT_FILE", "UV_CACHE_DIR"]
-
-
-def test_the_cache_of_envbuild_holds_the_resolvers_caches_where_it_is_named():
-    kept = resolver_environment({"ENVBUILD_CACHE_DIR": "/c"})
-    assert (kept["UV_CACHE_DIR"], kept["PIP_CACHE_DIR"]) == ("/c/uv", "/c/pip")
