@@ -118,13 +118,14 @@ def look_at_base(question: BaseQuestion, progress: Progress) -> BaseFacts:
 
 
 def _from_registry(question: BaseQuestion, known: LockedBase) -> BaseFacts:
+    if question.offline:
+        raise EnvbuildError("--offline was said")
+    reference = image_reference(question, known.digest)
+    _check_address(reference.registry)
     from envbuild.net.http import HttpClient, Patience
     from envbuild.net.registry import RegistryClient, RegistrySource
 
-    if question.offline:
-        raise EnvbuildError("--offline was said")
     client = RegistryClient(http=HttpClient(patience=Patience(connect=5.0, read=30.0, attempts=2)))
-    reference = image_reference(question, known.digest)
     targets = [PLATFORMS[name] for name in question.platforms if PLATFORMS[name].sys_platform == "linux"]
     if not targets:
         return BaseFacts(locked=replace(known, digest=client.manifest(reference)[0].digest))
@@ -139,6 +140,20 @@ def _from_registry(question: BaseQuestion, known: LockedBase) -> BaseFacts:
         distribution=contents.distribution or known.distribution,
     )
     return BaseFacts(locked=locked, contents=contents)
+
+
+def _check_address(registry: str) -> None:
+    """Fail at once where `registry` has no address: without a network the question would only cost time."""
+    import socket
+    from urllib.request import getproxies
+
+    if getproxies():
+        return
+    host = registry.rpartition(":")[0] or registry
+    try:
+        socket.getaddrinfo(host.strip("[]"), None)
+    except OSError as error:
+        raise EnvbuildError(f"the host name {host} cannot be resolved") from error
 
 
 def image_reference(question: BaseQuestion, digest: str) -> ImageReference:

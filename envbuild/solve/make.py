@@ -21,7 +21,6 @@ from envbuild.solve.frame import frame, kept_packages, kept_pip, version_of, vir
 from envbuild.solve.joint import JointAnswer, merged, solve_jointly
 from envbuild.solve.options import CondaSolver as CondaSolverName
 from envbuild.solve.options import PipRequest, SolveOptions
-from envbuild.solve.pip import resolve_pip
 from envbuild.solve.python import (
     CONDA_CHANNEL,
     choose_python,
@@ -31,7 +30,6 @@ from envbuild.solve.python import (
     still_good,
     with_python,
 )
-from envbuild.solve.tools import CONDA_INSTALLER, lock_tools
 from envbuild.solve.virtual import glibc_of, virtual_packages
 
 if TYPE_CHECKING:
@@ -101,13 +99,15 @@ def _solve(task: Task, solver: CondaSolver | None) -> Lock:
 
 def _with_tools(task: Task, lock: Lock) -> Lock:
     """Add the installers of a Dockerfile; a previous lock's stay while they are for the same Python."""
+    from envbuild.solve.tools import CONDA_INSTALLER, lock_tools
+
     linux = any(PLATFORMS[name].sys_platform == "linux" for name in task.platforms)
     if not linux or lock.python is None or not (lock.conda or lock.pip):
         return lock
     previous = task.previous
     if previous is not None and previous.tools and previous.python and previous.python.minor == lock.python.minor:
-        names = {one.name for one in previous.tools}
-        if not task.options.update_all and (CONDA_INSTALLER in names or not lock.conda):
+        conda_installer = any(one.name == CONDA_INSTALLER for one in previous.tools)
+        if not task.options.update_all and (conda_installer or not lock.conda):
             return replace(lock, tools=previous.tools)
     tools = lock_tools(lock.python.version, task.definition.index, task.options, task.progress, conda=bool(lock.conda))
     return replace(lock, tools=tools)
@@ -164,6 +164,12 @@ def _look(task: Task, *, read: bool) -> BaseFacts:
     return facts
 
 
+def _resolve_pip(request: PipRequest, progress: Progress) -> tuple[PipPackage, ...]:
+    from envbuild.solve.pip import resolve_pip
+
+    return resolve_pip(request, progress)
+
+
 def _lock_user_managed(task: Task) -> Lock:
     facts = _look(task, read=True)
     python = choose_python(task.definition, facts.contents.pythons, facts.locked.distribution)
@@ -191,7 +197,7 @@ def _joint_lock(task: Task, solver: CondaSolver | CondaLockSolver, base: LockedB
         conda_requests(task, definition, virtual),
         pip_request(task, definition.python, virtual),
         definition=definition,
-        resolve=resolve_pip,
+        resolve=_resolve_pip,
         progress=task.progress,
     )
     return replace(
@@ -267,7 +273,7 @@ def _lock_without_conda(task: Task) -> Lock:
         return _lock_with_conda_python(task, facts.locked)
     virtual = virtual_part(task, facts.locked)
     with task.progress.step("solve pip"):
-        pip: tuple[PipPackage, ...] = resolve_pip(pip_request(task, python.version, virtual), task.progress)
+        pip: tuple[PipPackage, ...] = _resolve_pip(pip_request(task, python.version, virtual), task.progress)
     return replace(frame(task, facts.locked, python), pip=merged(pip, task.platforms))
 
 
@@ -284,7 +290,7 @@ def _lock_with_conda_python(task: Task, base: LockedBase) -> Lock:
                 conda_requests(task, conda_side, virtual),
                 pip_request(task, "", virtual),
                 definition=definition,
-                resolve=resolve_pip,
+                resolve=_resolve_pip,
                 progress=task.progress,
             )
         except SolveError as error:
