@@ -12,7 +12,7 @@ from importlib import import_module
 from envbuild import __version__
 from envbuild.core.errors import EnvbuildError
 
-COMMANDS = ("lock", "show", "image", "package", "model", "demo")
+COMMANDS = ("lock", "show", "image", "package", "model", "locks", "demo")
 """One module of `envbuild.cli` for each: `add_parser(commands)` declares it and sets `run`."""
 
 

@@ -1,0 +1,238 @@
+"""The commands that look into locks: `diff`, `export`, `import`, `why`, `tree`, `outdated`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envbuild.cli.arguments import add_definition, add_quiet, add_solve, definition_or_default, solve_options
+
+if TYPE_CHECKING:
+    from envbuild.core.graph import Branch
+    from envbuild.core.lock import Lock
+
+FORMATS = ("explicit", "requirements", "pylock", "conda-lock", "environment", "cyclonedx")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the commands."""
+    _add_diff(commands)
+    _add_export(commands)
+    _add_import(commands)
+    _add_why(commands)
+    _add_tree(commands)
+    _add_outdated(commands)
+
+
+def _add_diff(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("diff", help="what moved between two locks, of any format that envbuild reads")
+    parser.add_argument("old", type=Path)
+    parser.add_argument("new", type=Path)
+    parser.add_argument("--format", choices=["text", "markdown", "json"], default="text")
+    parser.add_argument("--exit-code", action="store_true", help="exit 1 where anything moved")
+    parser.set_defaults(run=run_diff)
+
+
+def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("export", help="write a lock in another tool's form")
+    add_definition(parser)
+    parser.add_argument("-f", "--format", choices=FORMATS, required=True)
+    parser.add_argument(
+        "--platform", default="", metavar="P", help="for one platform (default: the lock's only or first one)"
+    )
+    parser.add_argument("--urls", action="store_true", help="requirements: name each file by its URL")
+    parser.add_argument(
+        "--sha256", action="store_true", help="explicit: #sha256: instead of the md5 that every conda checks"
+    )
+    parser.add_argument("-o", "--output", type=Path, help="the file (default: stdout)")
+    parser.set_defaults(run=run_export)
+
+
+def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "import",
+        help="start from a lock that another tool wrote",
+        description="Reads conda-lock.yml, pixi.lock, pylock.toml, uv.lock, poetry.lock, Pipfile.lock or an @EXPLICIT list and writes "
+        "conda-lock.yml or pylock.toml.",
+    )
+    parser.add_argument("file", type=Path)
+    parser.add_argument(
+        "-o", "--output", type=Path, help="the lock's file (default: conda-lock.yml or pylock.toml beside it)"
+    )
+    parser.set_defaults(run=run_import)
+
+
+def _add_why(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("why", help="who asked for a package")
+    parser.add_argument("package")
+    add_definition(parser)
+    parser.add_argument("--platform", default="", metavar="P")
+    parser.set_defaults(run=run_why)
+
+
+def _add_tree(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("tree", help="the packages of a lock under those that need them")
+    add_definition(parser)
+    parser.add_argument("--platform", default="", metavar="P")
+    parser.set_defaults(run=run_tree)
+
+
+def _add_outdated(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "outdated", help="what would change if the definition were locked afresh today; exit 1 where anything would"
+    )
+    add_definition(parser)
+    parser.add_argument("--format", choices=["text", "markdown", "json"], default="text")
+    add_solve(parser)
+    add_quiet(parser)
+    parser.set_defaults(run=run_outdated)
+
+
+def run_diff(arguments: argparse.Namespace) -> int:
+    """Print the difference."""
+    from envbuild.core.diff import diff_locks
+    from envbuild.lockfile import load_lock
+
+    difference = diff_locks(load_lock(arguments.old), load_lock(arguments.new))
+    _print_diff(difference, arguments.format)
+    return 1 if arguments.exit_code and difference else 0
+
+
+def _print_diff(difference: object, form: str) -> None:
+    from envbuild.formats import diff_text
+
+    text = getattr(diff_text, f"diff_{form}")(difference).rstrip("\n")
+    if text:
+        print(text)
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    """Write the lock in the form asked for."""
+    from envbuild.files import write_atomic
+
+    lock, _ = _lock_of(arguments)
+    text = _exported(lock, arguments)
+    if arguments.output is None:
+        print(text, end="")
+    else:
+        write_atomic(arguments.output, text)
+        print(arguments.output)
+    return 0
+
+
+def _exported(lock: Lock, arguments: argparse.Namespace) -> str:
+    from envbuild.formats.conda_lock import write_conda_lock
+    from envbuild.formats.cyclonedx import write_cyclonedx
+    from envbuild.formats.environment_yml import write_environment_yml
+    from envbuild.formats.explicit import write_explicit
+    from envbuild.formats.pylock import write_pylock
+    from envbuild.formats.requirements import write_requirements
+
+    named = _platform(arguments.platform, lock) if arguments.platform else ""
+    platform = named or lock.platforms[0]
+    if arguments.format == "explicit":
+        return write_explicit(lock, platform, digest="sha256" if arguments.sha256 else "md5")
+    if arguments.format == "requirements":
+        one = platform if arguments.urls or len(lock.platforms) == 1 else named
+        return write_requirements(lock, one, urls=arguments.urls)
+    if arguments.format == "environment":
+        return write_environment_yml(lock, platform)
+    if arguments.format == "cyclonedx":
+        return write_cyclonedx(lock, named)
+    return write_pylock(lock) if arguments.format == "pylock" else write_conda_lock(lock)
+
+
+def run_import(arguments: argparse.Namespace) -> int:
+    """Read another tool's lock and write ours."""
+    from envbuild.core.errors import LockError
+    from envbuild.lockfile import load_lock, store_lock
+
+    lock = load_lock(arguments.file)
+    name = "conda-lock.yml" if lock.conda else "pylock.toml"
+    target = arguments.output or arguments.file.with_name(name)
+    if target.exists() and arguments.output is None:
+        raise LockError(f"{target} already exists", hint="name another file with --output")
+    store_lock(target, lock)
+    print(target)
+    return 0
+
+
+def run_why(arguments: argparse.Namespace) -> int:
+    """Print the shortest way to the package from each package that was asked for."""
+    from envbuild.core.graph import why
+
+    lock, requested = _lock_of(arguments)
+    ways = why(lock, arguments.package, _platform(arguments.platform, lock), requested)
+    for way in ways:
+        print(" → ".join(f"{step.node}{f' ({step.asks})' if step.asks else ''}" for step in way))
+    if not ways:
+        print(f"{arguments.package} is not in the lock")
+    return 0 if ways else 1
+
+
+def run_tree(arguments: argparse.Namespace) -> int:
+    """Print the packages as trees."""
+    from envbuild.core.graph import tree
+
+    lock, requested = _lock_of(arguments)
+    for branch in tree(lock, _platform(arguments.platform, lock), requested):
+        for line in _lines(branch, ""):
+            print(line)
+    return 0
+
+
+def _lines(branch: Branch, indent: str) -> Iterator[str]:
+    asks = f" ({branch.asks})" if branch.asks else ""
+    yield f"{indent}{branch.node}{asks}{' …' if branch.repeated else ''}"
+    for one in branch.branches:
+        yield from _lines(one, f"{indent}  ")
+
+
+def run_outdated(arguments: argparse.Namespace) -> int:
+    """Lock afresh without writing, and print what would change."""
+    from dataclasses import replace
+
+    from envbuild.api import lock
+    from envbuild.cli.progress import progress_for
+    from envbuild.core.diff import diff_locks
+    from envbuild.core.errors import LockError
+
+    path = definition_or_default(arguments.definition)
+    options = replace(solve_options(arguments), update_all=True, update_base=True)
+    done = lock(
+        path,
+        environment=arguments.environment,
+        options=options,
+        write=False,
+        progress=progress_for(quiet=arguments.quiet),
+    )
+    if done.previous is None:
+        raise LockError(f"{path} has no lock", hint=f"run `envbuild lock {path}`")
+    difference = diff_locks(done.previous, done.lock)
+    _print_diff(difference, "json" if arguments.json else arguments.format)
+    return 1 if difference else 0
+
+
+def _lock_of(arguments: argparse.Namespace) -> tuple[Lock, Collection[str]]:
+    """Return the lock that is named, or that of the definition that is named, and what the definition asks for by name."""
+    from envbuild.api import read_definition
+    from envbuild.core.errors import LockError
+    from envbuild.formats.detect import lock_format
+    from envbuild.lockfile import find_lock, load_lock, read_text
+
+    path = definition_or_default(arguments.definition)
+    if path.is_file() and lock_format(read_text(path), path.name):
+        return load_lock(path), ()
+    found = find_lock(path, arguments.environment)
+    if found is None:
+        raise LockError(f"{path} has no lock", hint=f"run `envbuild lock {path}`")
+    definition = read_definition(path, arguments.environment)
+    return load_lock(found), {one.name for one in definition.conda} | {one.name for one in definition.pip}
+
+
+def _platform(name: str, lock: Lock) -> str:
+    from envbuild.core.platforms import parse_platform
+
+    return parse_platform(name).subdir if name else lock.platforms[0]
