@@ -166,21 +166,39 @@ class HttpClient:
             raise NetworkError(
                 f"{place}: not asked, because the network is off", hint="leave out --offline (ENVBUILD_OFFLINE)"
             )
+        known = credential or (self.finder.for_url(url) if self.finder else strip_credentials(url)[1]) or Credential()
+        full = _with_conda_token(bare, known)
+        response = self._send(place, method, full, headers=dict(headers or {}), body=body, known=known, stream=stream)
+        if response.status_code in accept:
+            return response
+        response.close()
+        raise refusal(place, response)
+
+    def _send(
+        self,
+        place: str,
+        method: str,
+        url: str,
+        *,
+        headers: dict[str, str],
+        body: Body,
+        known: Credential,
+        stream: bool,
+    ) -> requests.Response:
         from envbuild.net import session
 
-        found = credential or (self.finder.for_url(url) if self.finder else strip_credentials(url)[1]) or Credential()
         data = body() if callable(body) else body or None
         try:
-            response = self._session().request(
+            return self._session().request(
                 method,
-                _with_conda_token(bare, found),
-                headers=dict(headers or {}),
+                url,
+                headers=headers,
                 data=data,
-                auth=session.Authorization(found.header),
+                auth=session.Authorization(known.header),
                 timeout=(self.patience.connect, self.patience.read),
                 stream=stream,
                 verify=str(self.ca) if self.ca else session.ca_bundle(),
-                proxies=_NO_PROXIES if _is_loopback(bare) else None,
+                proxies=_NO_PROXIES if _is_loopback(url) else None,
                 allow_redirects=method in ("GET", "HEAD"),
             )
         except session.BROKEN as error:
@@ -189,10 +207,6 @@ class HttpClient:
         finally:
             if data is not None and not isinstance(data, bytes):
                 data.close()
-        if response.status_code in accept:
-            return response
-        response.close()
-        raise refusal(place, response)
 
     def _session(self) -> requests.Session:
         from envbuild.net.session import Session

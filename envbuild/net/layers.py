@@ -84,7 +84,7 @@ def members(blob: BinaryIO, place: str) -> Iterator[tuple[tarfile.TarInfo, tarfi
     """
     try:
         with tarfile.open(fileobj=cast("BinaryIO", _Forward(decompressed(blob), place)), mode="r:") as tar:
-            while (member := tar.next()) is not None:
+            for member in tar:
                 yield member, tar
                 tar.members = []  # type: ignore[attr-defined]  # it would keep every header of a large layer
     except _damages() as error:

@@ -52,6 +52,23 @@ class Server:
         return [one for one in self.requests if one.path.partition("?")[0] == path]
 
 
+def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+    handler.send_response(answer.status)
+    for name, value in answer.headers.items():
+        handler.send_header(name, value)
+    if answer.headers.get("Connection") == "close":
+        handler.close_connection = True
+    elif "Content-Length" not in answer.headers:
+        handler.send_header("Content-Length", str(len(answer.body)))
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(answer.body[: answer.cut])
+    if answer.cut is not None:
+        handler.wfile.flush()
+        handler.close_connection = True
+        handler.connection.close()
+
+
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -63,23 +80,10 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             server.requests.append(request)
             route = server.routes.get(self.path.partition("?")[0]) or server.routes.get("*")
             answer = route(request) if route else Answer(status=404)
-            if not answer.status:
+            if answer.status:
+                _send(self, answer)
+            else:
                 self.close_connection = True
-                return
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            if answer.headers.get("Connection") == "close":
-                self.close_connection = True
-            elif "Content-Length" not in answer.headers:
-                self.send_header("Content-Length", str(len(answer.body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(answer.body[: answer.cut])
-            if answer.cut is not None:
-                self.wfile.flush()
-                self.close_connection = True
-                self.connection.close()
 
         def __getattr__(self, name: str) -> Callable[[], None]:
             if name.startswith("do_"):
