@@ -29,6 +29,11 @@ SHARED = TESTS.parents[1] / "shared"
 Report = Generator[None, pytest.TestReport, pytest.TestReport]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Golden files may be rewritten; a reviewer sees the difference."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files of fixtures/cases")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Fix where costly things are kept, before any test points the caches elsewhere."""
     os.environ.setdefault("ENVBUILD_TEST_CACHE_DIR", str(tests_cache()))
@@ -202,6 +207,6 @@ def bare_base_image(engine: Engine) -> images.BaseImage:
 
 
 @pytest.fixture(scope="session")
-def release_image(engine: Engine, bare_base_image: images.BaseImage) -> Callable[[str, str], images.BaseImage]:
+def release_image(engine: Engine) -> Callable[[str, str], images.BaseImage]:
     """Make an image whose `/etc/os-release` says another release: `release_image("ubuntu", "14.04")`."""
-    return functools.cache(functools.partial(images.with_os_release, engine, bare_base_image))
+    return functools.cache(functools.partial(images.with_os_release, engine))

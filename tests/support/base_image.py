@@ -76,9 +76,8 @@ def provide(engine: Engine, recipe: Recipe) -> BaseImage:
     return _publish(engine, recipe.name, _image(recipe, "Debian 12 made by mmdebstrap for envbuild's tests"), recipe)
 
 
-def with_os_release(engine: Engine, base: BaseImage, distribution: str, version: str) -> BaseImage:
+def with_os_release(engine: Engine, distribution: str, version: str) -> BaseImage:
     """Publish the bare image with an `/etc/os-release` that says `distribution` (a key of OS_RELEASE) and `version`."""
-    del base  # it has to be published first: its layers are the first of the new image
     title = f"Debian 12 whose os-release says {distribution} {version}, for envbuild's tests"
     image = _image(BARE, title)
     text = OS_RELEASE[distribution].format(version=version)
