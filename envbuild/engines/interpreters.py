@@ -1,0 +1,60 @@
+"""Python interpreters of this machine: found, never downloaded."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from envbuild import programs
+from envbuild.core.errors import EngineError
+from envbuild.net.clean import clean_environment
+
+
+def uv_argv(*arguments: str) -> list[str]:
+    """Return the argv of uv with `arguments`: none of the machine's configuration, no Python fetched from anywhere."""
+    import uv
+
+    return [uv.find_uv_bin(), "--no-config", "--no-python-downloads", "--color", "never", *arguments]
+
+
+def find_interpreter(minor: tuple[int, int], environ: Mapping[str, str] = os.environ) -> Path:
+    """Return an interpreter of CPython `minor`: one that uv finds on PATH or keeps itself, or one of pyenv's.
+
+    Raises:
+        EngineError: there is none; the versions that are there are named.
+    """
+    version = f"{minor[0]}.{minor[1]}"
+    environment = clean_environment(environ)
+    found = programs.run(uv_argv("python", "find", "--system", f"cpython@{version}"), env=environment, check=False)
+    if found.code == 0:
+        return Path(found.stdout.strip())
+    kept = _pyenv(version, environ)
+    if kept is not None:
+        return kept
+    others = ", ".join(_versions(environment)) or "none"
+    raise EngineError(
+        f"this machine has no Python {version}, which the lock is for (it has {others})",
+        hint=f"install Python {version} on this machine, or build an image instead",
+    )
+
+
+def _pyenv(version: str, environ: Mapping[str, str]) -> Path | None:
+    """Return pyenv's newest interpreter of `version`: its shims on PATH work only for the versions that are switched on."""
+    root = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME") or Path.home()) / ".pyenv")
+    found = [one for one in root.glob(f"versions/{version}.*/bin/python") if one.is_file()]
+    return max(found, key=lambda one: _numbers(one.parts[-3]), default=None)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _versions(environment: Mapping[str, str]) -> list[str]:
+    argv = uv_argv("python", "list", "--only-installed", "--output-format", "json")
+    listed = programs.run(argv, env=environment, check=False)
+    try:
+        return sorted({str(one["version"]) for one in json.loads(listed.stdout)}, key=_numbers)
+    except (ValueError, KeyError, TypeError):
+        return []
