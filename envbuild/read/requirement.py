@@ -30,6 +30,7 @@ _ARCHIVES = (
     ".tar.lzma",
 )
 _URL = re.compile(r"(?:(?:git|hg|svn|bzr)\+)?(?:[a-zA-Z][a-zA-Z0-9+.-]*://|file:(?!:)|(?<=\+)git@)\S+")
+_FOLDERS = re.compile(r"""[^\s<>=!~\[\];:@'"]*[/\\][^\s<>=!~\[\];:@'"]*""")
 _NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*@\s*\S", re.DOTALL)
 _EXTRAS = re.compile(r"(.+?)\s*\[([^\[\]]*)\]")
 _EGG = re.compile(r"(?:^|&)egg=([^&]*)")
@@ -51,9 +52,8 @@ def read_requirement(
             "write ${NAME} in its place, or keep it in netrc or a keyring",
         )
         return None
-    if not _NAMED.match(body) and (
-        _URL.fullmatch(body.split(" ;")[0].split("; ")[0].strip()) or _is_path(body, editable=editable)
-    ):
+    place = _split_marker(body)[0]
+    if not _NAMED.match(body) and (_URL.fullmatch(place) or _is_path(place, editable=editable)):
         found = _by_place(body, at, findings, editable=editable)
     else:
         found = _by_name(body, at, findings, editable=editable)
@@ -61,12 +61,10 @@ def read_requirement(
 
 
 def _is_path(text: str, *, editable: bool) -> bool:
-    place = _EXTRAS.sub(r"\1", text.split(" ;", maxsplit=1)[0].split("; ", maxsplit=1)[0].strip())
+    place = _EXTRAS.sub(r"\1", text).partition("#egg=")[0]
     if editable or place.startswith((".", "/", "~", "\\")) or re.match(r"[A-Za-z]:[\\/]", place):
-        return True
-    return place.lower().endswith(_ARCHIVES) or bool(
-        re.fullmatch(r"[^\s<>=!~\[\];@'\"]*[/\\][^\s<>=!~\[\];@'\"]*", place)
-    )
+        return not place.startswith("~=")
+    return place.lower().endswith(_ARCHIVES) or _FOLDERS.fullmatch(place) is not None
 
 
 def _by_name(text: str, at: Origin, findings: Findings, *, editable: bool) -> PipRequirement | None:
@@ -136,7 +134,7 @@ def _split_marker(text: str) -> tuple[str, str]:
     # a URL may hold `;`, so a space beside it is what makes a marker (pip)
     found = re.fullmatch(r"(\S.*?)(?:\s+;|;\s)\s*(.+)", text)
     if found is None:
-        return text, ""
+        return text.strip(), ""
     marker = found[2].strip()
     return found[1].strip(), str(Marker(marker)) if is_marker(marker) else marker
 
@@ -166,14 +164,10 @@ def _egg(fragment: str) -> tuple[str, tuple[str, ...]]:
     found = _EGG.search(fragment)
     if found is None:
         return "", ()
-    name, extras = _split_extras_of_name(found[1])
     # `#egg=name-1.2` and `#egg=name==1.2` are old ways to say a version; the URL says it already
-    return re.split(r"[=<>!~]|-\d", name, maxsplit=1)[0], extras
-
-
-def _split_extras_of_name(text: str) -> tuple[str, tuple[str, ...]]:
-    found = _EXTRAS.fullmatch(text)
-    return (found[1], tuple(one.strip() for one in found[2].split(",") if one.strip())) if found else (text, ())
+    name = re.split(r"[=<>!~]|-\d", found[1], maxsplit=1)[0]
+    inner = _EXTRAS.fullmatch(name)
+    return (inner[1], tuple(one.strip() for one in inner[2].split(",") if one.strip())) if inner else (name, ())
 
 
 def _name_of(target: str) -> str:

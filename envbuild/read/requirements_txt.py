@@ -18,6 +18,7 @@ MOST_FILES = 100
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _HASH = re.compile(r"(sha256|sha384|sha512):[0-9a-fA-F]+")
+_EDITABLE = re.compile(r"(?:-e\s*|--editable(?:\s+|=))(.+)")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
@@ -80,8 +81,10 @@ class _File:
             self.line(line, Origin(file=file, line=number), constraint=constraint)
 
     def line(self, line: str, at: Origin, *, constraint: bool) -> None:
-        if line.startswith("-"):
-            self._option_line(line, at, constraint=constraint)
+        if found := _EDITABLE.fullmatch(line):
+            self._requirement(_unquoted(found[1]), at, constraint=constraint, editable=True)
+        elif line.startswith("-"):
+            self._option_line(line, at)
         elif not self._is_stray(line, at):
             self._requirement(line, at, constraint=constraint, editable=False)
 
@@ -92,7 +95,7 @@ class _File:
             return True
         return False
 
-    def _option_line(self, line: str, at: Origin, *, constraint: bool) -> None:
+    def _option_line(self, line: str, at: Origin) -> None:
         words = self._split(line, at)
         while words:
             name, value = _option(words)
@@ -102,10 +105,6 @@ class _File:
                     self.findings.refuse(at, f"{name} has no value")
                     return
                 value, words = words[0], words[1:]
-            if name in ("-e", "--editable"):
-                # everything behind it belongs to the one requirement
-                self._requirement(" ".join([value or "", *words]), at, constraint=constraint, editable=True)
-                return
             self._apply(name, value, at)
             if words and not words[0].startswith("-"):
                 self.findings.refuse(
@@ -185,20 +184,9 @@ class _File:
         _File(self.include, self.findings, self.side, (*self.trail, path)).read(text, path, constraint=constraint)
 
 
-_WITH_VALUE = frozenset(
-    {
-        "-r",
-        "--requirement",
-        "--requirements",
-        "-c",
-        "--constraint",
-        "-e",
-        "--editable",
-        "-i",
-        "--index-url",
-        "--pypi-url",
-    }
-    | {"--extra-index-url", "-f", "--find-links", "--no-binary", "--only-binary", "--trusted-host", "--use-feature"}
+_WITH_VALUE = frozenset(  # noqa: SIM905
+    "-r --requirement --requirements -c --constraint -i --index-url --pypi-url --extra-index-url -f --find-links"
+    " --no-binary --only-binary --trusted-host --use-feature".split()
 )
 
 
@@ -209,3 +197,9 @@ def _option(words: list[str]) -> tuple[str, str | None]:
         name, equals, value = word.partition("=")
         return name, value if equals else None
     return word[:2], word[2:].removeprefix("=") or None
+
+
+def _unquoted(text: str) -> str:
+    """Return `text` without the quotation marks around its first word, which a path with spaces needs."""
+    found = re.fullmatch(r"(['\"])(.+?)\1(.*)", text)
+    return f"{found[2]}{found[3]}" if found else text

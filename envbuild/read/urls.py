@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_USERINFO = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://([^/?#\s]*)@")
+_USERINFO = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://([^/?#\s]*)@")
 _CONDA_TOKEN = re.compile(r"://[^/\s]+/(?:[^\s]*/)?t/([^/\s]+)/")
 _QUERY_SECRET = re.compile(r"[?&](?:sig|token|access_token|password|api_key|apikey)=([^&#\s]+)", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$[A-Z_][A-Z0-9_]*")
@@ -14,8 +14,9 @@ _PLAIN_USERS = frozenset({"git", "hg", "svn", "anonymous", "oauth2", "__token__"
 def has_credentials(url: str) -> bool:
     """Tell whether `url` holds a user's password or a token itself; `${NAME}` and the user `git` are none."""
     for found in _USERINFO.finditer(url):
-        user, _, password = found[1].partition(":")
-        secrets = [password] if user in _PLAIN_USERS else [user, password]
+        user, _, password = found[2].partition(":")
+        # over SSH and FTP the user alone is no secret; over HTTP it is often a token
+        secrets = [user, password] if "http" in found[1] and user not in _PLAIN_USERS else [password]
         if any(secret and not _REFERENCE.fullmatch(secret) for secret in secrets):
             return True
     return any(

@@ -1,0 +1,1 @@
+"""Measurements against peers and bars; each module runs as `python -m benchmarks.<topic>`."""
