@@ -78,7 +78,7 @@ def mask(text: str, secrets: Iterable[str]) -> str:
 def mask_url(url: str) -> str:
     """Return `url` as a message may show it: no userinfo, no conda token, and of the query only that there is one."""
     bare, _ = strip_credentials(url)
-    bare = re.sub(r"/t/[^/]+/", f"/t/{MASK}/", bare.partition("#")[0])
+    bare = re.sub(r"/t/[^/?#]+", f"/t/{MASK}", bare.partition("#")[0])
     before, mark, _ = bare.partition("?")
     return f"{before}?…" if mark else before
 

@@ -277,9 +277,9 @@ def _retry_after(value: str) -> float | None:
 
 
 def _with_conda_token(url: str, credential: Credential) -> str:
-    if not credential.conda_token or "/t/" in url:
-        return url
     parts = urlsplit(url)
+    if not credential.conda_token or parts.path.startswith("/t/"):
+        return url
     return urlunsplit(parts._replace(path=f"/t/{credential.conda_token}{parts.path}"))
 
 

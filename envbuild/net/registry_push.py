@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Literal
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from envbuild.core.errors import IntegrityError, NetworkError
+from envbuild.core.errors import EnvbuildError, IntegrityError, NetworkError
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
 from envbuild.net.http import read_body
@@ -47,11 +48,13 @@ def push_blobs(
     Raises:
         NetworkError: the registry cannot be asked, refuses, or does not take one.
     """
-    unique = {blob.descriptor.digest: blob for blob in blobs}
+    unique, stop = {blob.descriptor.digest: blob for blob in blobs}, threading.Event()
     with progress.step(f"push to {reference.name}", sum(one.descriptor.size for one in unique.values())) as step:
 
         def one(blob: Blob) -> How:
             def advance(amount: int) -> None:
+                if stop.is_set():
+                    raise EnvbuildError(f"{blob.descriptor.digest}: stopped")
                 step.advance(amount, blob.descriptor.digest[7:19])
 
             return push_blob(client, reference, blob, advance=advance)
@@ -60,6 +63,7 @@ def push_blobs(
             try:
                 return dict(zip(unique, pool.map(one, unique.values()), strict=True))
             except BaseException:
+                stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 

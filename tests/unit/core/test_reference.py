@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from envbuild.core.errors import DefinitionError
 from envbuild.core.reference import ImageReference, is_digest
@@ -127,3 +129,13 @@ def test_digests_are_checked_whole():
     assert is_digest("sha512:" + "0" * 128)
     assert not is_digest(DIGEST + "\n")
     assert not is_digest("sha256:" + "g" * 64)
+
+
+@given(st.text(alphabet="aB0.-_/:@[]\n sha256", max_size=40) | st.from_regex(r"[a-z0-9./:@_-]{1,40}", fullmatch=True))
+def test_any_text_is_refused_or_comes_back(text):
+    try:
+        found = ImageReference.parse(text)
+    except DefinitionError:
+        return
+    assert ImageReference.parse(str(found)) == found
+    assert not set(str(found)) & set(" \n")

@@ -64,6 +64,7 @@ def test_masking_replaces_the_longest_first():
 
 
 def test_a_masked_url_has_no_userinfo_query_or_conda_token():
+    assert mask_url("https://h.example/t/tok-1") == "https://h.example/t/****"
     assert (
         mask_url("https://me:pw@h.example/t/tok-1/main/x.conda?sig=1#frag") == "https://h.example/t/****/main/x.conda?…"
     )

@@ -1,5 +1,7 @@
 import hashlib
+import re
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -257,3 +259,43 @@ def test_two_processes_download_one_file_once(server, tmp_path):
         done = [future.result() for future in [pool.submit(programs.run, argv) for _ in range(2)]]
     assert [one.stdout.strip() for one in done] == [str(len(DATA))] * 2
     assert len(server.asked("/a.whl")) == 1
+
+
+def test_a_download_whose_process_is_killed_is_gone_on_with(server, client, tmp_path):
+    cache = DownloadCache(root=tmp_path / "cache")
+    promised = Download(url=f"{server.url}/a.whl", sha256=sha256())
+    part = cache.root / f"{promised.integrity.key}.part"
+
+    def hang(request):
+        return Answer(body=DATA[:600_000], headers={"Content-Length": str(len(DATA))})  # and never the rest
+
+    server.on("/a.whl", hang, ranged(DATA))
+    argv = [sys.executable, "-c", FETCH, promised.url, promised.sha256, str(cache.root)]
+    process = programs.start(argv, log=tmp_path / "log")
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not (part.exists() and part.stat().st_size):
+        time.sleep(0.01)
+    process.kill()
+    process.wait(20)
+    assert 0 < part.stat().st_size < len(DATA)
+    assert cache.fetch(promised, client).read_bytes() == DATA
+    assert server.requests[-1].headers["range"].startswith("bytes=")
+
+
+FULL = """
+import resource, sys
+from envbuild.core.errors import EnvbuildError
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    exec(sys.argv.pop(1))
+except EnvbuildError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_a_disk_that_is_full_is_said_and_the_next_run_goes_on(server, client, tmp_path):
+    server.on("/a.whl", ranged(DATA))
+    cache = DownloadCache(root=tmp_path / "cache")
+    argv = [sys.executable, "-c", FULL, FETCH, f"{server.url}/a.whl", sha256(), str(cache.root)]
+    assert re.match(r"EnvbuildError .*cannot be written: File too large", programs.run(argv).stdout)
+    assert cache.fetch(item(server), client).read_bytes() == DATA

@@ -139,6 +139,15 @@ def test_a_blob_that_is_not_what_it_says_is_refused_by_the_registry(registry, re
         push_blob(registry, reference, blob)
 
 
+def test_the_first_failure_stops_the_other_blobs(registry, fake, reference):
+    many = [make_image([[("a", bytes([number]) * 100_000)]], how="") for number in range(20)]
+    blobs = [blob for image in many for blob in blobs_of(image)]
+    fake.server.routes["/v2/team/app/blobs/uploads/7"] = lambda request: Answer(status=403)
+    with pytest.raises(NetworkError, match="403"):
+        push_blobs(registry, reference, blobs)
+    assert len(fake.asked("PUT", "")) < len(blobs)
+
+
 def test_an_empty_blob_can_be_pushed(registry, fake, reference):
     empty = Blob(descriptor=Descriptor.of(b"", "x"), open=lambda: io.BytesIO(b""))
     assert push_blob(registry, reference, empty) == "sent"
