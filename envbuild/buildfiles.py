@@ -12,8 +12,9 @@ from envbuild.context import ContextFile
 from envbuild.core.bases import apt_python
 from envbuild.core.errors import PlanError, Problem
 from envbuild.core.lock import CondaPackage, LockedPython, PipFile
-from envbuild.core.plan import PREFIX, Plan
+from envbuild.core.plan import PREFIX, LayerKind, Plan
 from envbuild.core.selection import Chosen, choose
+from envbuild.formats.explicit import write_explicit
 from envbuild.templates import render_template
 
 PipInstaller = Literal["auto", "uv", "pip"]
@@ -49,7 +50,7 @@ class Installers:
         """Return what the conda stage needs to know, or None where there is none."""
         if not self.conda:
             return None
-        return {"installer": self.conda, "count": len(plan.selection.conda), "python": self.stage_python}
+        return {"installer": self.conda, "title": _title(plan, "conda"), "python": self.stage_python}
 
     def pip_values(self, plan: Plan, *, staged: bool) -> dict[str, object] | None:
         """Return what the pip part needs to know, or None where there is none; `staged` asks for a stage of its own."""
@@ -61,7 +62,7 @@ class Installers:
         git = any(one.package.vcs is not None for one in plan.selection.pip)
         return {
             "installer": self.pip,
-            "count": len(plan.selection.pip),
+            "title": _title(plan, "pip"),
             "venv": "" if provider == "conda" else base_python(plan),
             "stage": staged or sources or self.pip == "pip",
             "apt": [*(["build-essential"] if sources else []), *(["ca-certificates", "git"] if git else [])],
@@ -110,7 +111,7 @@ def build_files(plan: Plan, installers: Installers, *, root: Path, mounts: bool)
         yield _script("conda/install_conda.py", "install_conda.py")
         yield _text("conda/conda.json", conda_listing(plan.selection.conda))
     elif installers.conda:
-        yield _text("conda/explicit.txt", explicit(plan.selection.conda))
+        yield _text("conda/explicit.txt", write_explicit(plan.lock, plan.selection.platform.subdir))
     if installers.pip:
         yield from _pip_files(plan, root)
     if plan.definition.user_managed and plan.definition.pip:
@@ -148,23 +149,12 @@ def conda_listing(packages: tuple[CondaPackage, ...]) -> str:
     return json.dumps(records, indent=1, sort_keys=True) + "\n"
 
 
-def explicit(packages: tuple[CondaPackage, ...]) -> str:
-    """Return the `@EXPLICIT` list of `packages`, each with the MD5 that conda and micromamba enforce.
-
-    Raises:
-        PlanError: a package has no MD5, the only hash that conda 4.5 enforces.
-    """
-    missing = [one.name for one in packages if not one.md5]
-    if missing:
-        raise PlanError(
-            f"the lock has no MD5 for {', '.join(missing[:5])}, which conda needs to check them",
-            hint="use the conda installer rattler, which checks SHA-256",
-        )
-    return "@EXPLICIT\n" + "".join(f"{one.url}#{one.md5}\n" for one in packages)
-
-
 def requirements(plan: Plan) -> tuple[str, str]:
-    """Return two requirements files: the one with a hash on every line, and the one of version control, pinned by commit."""
+    """Return two requirements files: the one with a hash on every line, and the one of version control, pinned by commit.
+
+    Unlike an exported requirements file, a line has the hashes of the one file that the plan chose, whatever the
+    index would prefer.
+    """
     lock = plan.lock
     lines = [f"--index-url {lock.index_url}"] if lock.index_url else []
     lines += [f"--extra-index-url {url}" for url in lock.extra_index_urls]
@@ -267,6 +257,11 @@ def _check_stage_python(plan: Plan) -> None:
                 hint="choose a newer base, or the conda installer conda or micromamba of the base",
             )
         )
+
+
+def _title(plan: Plan, kind: LayerKind) -> str:
+    layer = plan.layer(kind)
+    return layer.title if layer is not None else "a virtual environment"
 
 
 def _apt_venv(plan: Plan) -> str:

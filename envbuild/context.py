@@ -24,12 +24,16 @@ EPOCH = 315532800
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextFile:
-    """One file. `path` is relative, with `/`; its bytes are `content`, or those of the file `source`."""
+    """One file. `path` is relative, with `/`; its bytes are `content`, or those of the file `source`.
+
+    Where `link` is set, it is a symbolic link to that instead.
+    """
 
     path: str
     content: bytes = field(default=b"", repr=False)
     source: Path | None = None
     mode: int = 0o644
+    link: str = ""
 
     def __post_init__(self) -> None:
         parts = PurePosixPath(self.path).parts
@@ -63,8 +67,13 @@ class Context:
     def __post_init__(self) -> None:
         seen: set[str] = set()
         for file in self.all_files():
-            if file.path in seen:
-                raise PlanError(f"the build context would hold {file.path} twice")
+            # a file or link where a folder is needed would lead what is written there out of the context
+            above = {str(parent) for parent in PurePosixPath(file.path).parents} & seen
+            if file.path in seen or above:
+                raise PlanError(
+                    f"the build context would hold {file.path} twice",
+                    hint="rename what is called so in the definition's own build context",
+                )
             seen.add(file.path)
 
     def all_files(self) -> Iterator[ContextFile]:
@@ -88,6 +97,9 @@ def write_context(context: Context, folder: Path, *, overwrite: bool = False) ->
 
 def _write(file: ContextFile, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    if file.link:
+        target.symlink_to(file.link)
+        return
     try:
         with file.open() as source, target.open("wb") as output:
             shutil.copyfileobj(source, output)
@@ -99,9 +111,9 @@ def _write(file: ContextFile, target: Path) -> None:
 def _settle(root: Path) -> None:
     """Give every file the same time and every folder the same mode, whatever the umask: they go into the image."""
     for path in sorted(root.rglob("*"), reverse=True):
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             path.chmod(0o755)
-        os.utime(path, (EPOCH, EPOCH))
+        os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
 
 
 def tar_context(context: Context, output: IO[bytes]) -> None:
@@ -116,21 +128,16 @@ def tar_context(context: Context, output: IO[bytes]) -> None:
 
 
 def _add(archive: tarfile.TarFile, file: ContextFile) -> None:
+    entry = tarfile.TarInfo(file.path)
+    entry.mode, entry.mtime = file.mode, EPOCH
+    if file.link:
+        entry.type, entry.linkname = tarfile.SYMTYPE, file.link
+        archive.addfile(entry)
+        return
     try:
         with file.open() as source:
-            entry = tarfile.TarInfo(file.path)
-            entry.mode, entry.mtime = file.mode, EPOCH
             entry.size = source.seek(0, io.SEEK_END)
             source.seek(0)
             archive.addfile(entry, source)
     except OSError as error:
         raise PlanError(f"{file.source or file.path}: {error.strerror or error}") from error
-
-
-def read_folder(folder: Path, dockerfile: str) -> tuple[str, tuple[ContextFile, ...]]:
-    """Return the text of `dockerfile` in a build context of the user's own, and its files but those that `.dockerignore` names.
-
-    Raises:
-        PlanError: the folder or its Dockerfile is missing or unreadable.
-    """
-    raise NotImplementedError

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from envbuild.buildfiles import CondaInstaller, Installers, PipInstaller, build_files, choose_installers
-from envbuild.context import EPOCH, Context, ContextFile, Step, read_folder
+from envbuild.context import EPOCH, Context, ContextFile, Step
+from envbuild.context_folder import read_folder
 from envbuild.core.bases import OLDEST_CONDA, OLDEST_PYTHON, OLDEST_UBUNTU
 from envbuild.core.definition import Origin
 from envbuild.core.errors import PlanError
@@ -74,6 +76,7 @@ def _values(plan: Plan, options: RenderOptions, installers: Installers) -> dict[
         "source": f". {WORK}/secrets.sh && " if mounts else "",
         "root": managed or bool(plan.layer("apt")),
         "checks": _checks(plan, installers),
+        "user_managed": _user_managed(plan),
         "home": _home(plan),
         "apt": _apt(plan),
         "tools": installers.tools_values(),
@@ -155,6 +158,12 @@ def _checks(plan: Plan, installers: Installers) -> dict[str, object]:
     return values
 
 
+def _user_managed(plan: Plan) -> dict[str, object] | None:
+    if not plan.definition.user_managed:
+        return None
+    return {"packages": sorted({one.name for one in plan.definition.pip if one.name})}
+
+
 def _distribution(name: str) -> str:
     if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
         raise PlanError(f"allow-distribution: {name!r} is not the name of a distribution (ID in os-release)")
@@ -216,14 +225,19 @@ def _health_command(plan: Plan) -> tuple[str, ...]:
     return (python, "-c", f"import urllib.request; urllib.request.urlopen({url!r}, timeout=4)")
 
 
+_HEADING = re.compile(r"# (base|checks|apt|tools|conda|pip|files)(?::|$)")
+
+
 def _steps(dockerfile: str, plan: Plan) -> Iterator[Step]:
-    """Yield each RUN and COPY with the layer whose `# kind` comment stands over it."""
+    """Yield each instruction that an engine shows, with the kind of layer whose heading (`# pip: …`) stands over it."""
     origins: dict[str, tuple[Origin, ...]] = {layer.kind: layer.origins for layer in plan.layers}
-    kinds: tuple[LayerKind, ...] = ("base", "checks", "apt", "conda", "pip", "files", "config")
-    lines = dockerfile.split("\n")
+    kinds: dict[str, LayerKind] = {"tools": "conda" if plan.selection.conda else "pip"}
+    kinds |= {layer.kind: layer.kind for layer in plan.layers}
+    headings = {
+        number: found[1] for number, line in enumerate(dockerfile.split("\n"), 1) if (found := _HEADING.match(line))
+    }
     for number, text in instructions(dockerfile):
-        if text.split(" ", 1)[0].upper() not in ("RUN", "COPY", "ADD", "FROM"):
-            continue
-        above = (line.lstrip("# ").split(":")[0] for line in reversed(lines[:number]) if line.startswith("# "))
-        kind: LayerKind = next((one for name in above for one in kinds if one == name), "base")
-        yield Step(kind=kind, line=number, text=text, origins=origins.get(kind, ()))
+        if text.split(" ", 1)[0].upper() in ("FROM", "RUN", "COPY", "ADD"):
+            above = max((line for line in headings if line < number), default=0)
+            kind = kinds.get(headings.get(above, "base"), "base")
+            yield Step(kind=kind, line=number, text=text, origins=origins.get(kind, ()))
