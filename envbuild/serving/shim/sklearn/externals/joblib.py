@@ -3,6 +3,6 @@
 
 import sys
 
-import joblib  # type: ignore[import-untyped]
+import joblib
 
 sys.modules[__name__] = joblib
