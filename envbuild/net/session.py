@@ -17,6 +17,11 @@ from envbuild.core.errors import NetworkError
 BROKEN: tuple[type[Exception], ...] = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """Everything that an attempt raises when the network, not the answer, is at fault."""
 
+_MALFORMED = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+)
 _LOST = "check the connection and the proxy (HTTPS_PROXY, NO_PROXY); with --offline only what is in the cache is used"
 _TLS = "name a private certificate authority with REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
 _PROXY = "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
@@ -58,17 +63,18 @@ def ca_bundle() -> str | bool:
 
 
 def is_lasting(error: BaseException) -> bool:
-    """Tell whether trying again cannot help: a certificate, a malformed URL, a file that is not there."""
-    if isinstance(
-        error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema)
-    ):
-        return True
-    if isinstance(error, requests.TooManyRedirects):
+    """Tell whether trying again cannot help: a certificate, a malformed URL, a host that does not exist."""
+    if isinstance(error, (*_MALFORMED, requests.TooManyRedirects)):
         return True
     causes = list(_causes(error))
     if not isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
         return not isinstance(error, (ConnectionError, TimeoutError, ssl.SSLError))
-    return any(isinstance(one, ssl.SSLCertVerificationError) for one in causes)
+    return any(isinstance(one, ssl.SSLCertVerificationError) or _is_unknown_name(one) for one in causes)
+
+
+def _is_unknown_name(error: BaseException) -> bool:
+    # a name server that was not reached says EAI_AGAIN instead, which may pass
+    return isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
 
 
 def explain(place: str, error: BaseException) -> NetworkError:
@@ -102,7 +108,7 @@ _WORDS: tuple[tuple[tuple[type[BaseException], ...], str, str], ...] = (
     ),
     ((urllib3.exceptions.NewConnectionError, requests.ConnectionError), "the network cannot be reached", _LOST),
     (
-        (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema),
+        _MALFORMED,
         "not a URL of http or https",
         "",
     ),

@@ -98,13 +98,18 @@ def test_a_lost_network_says_so(client):
     assert "hunter2" not in repr(caught.value)
 
 
-def test_a_name_that_does_not_resolve_says_so(client, monkeypatch):
+@pytest.mark.parametrize(("reason", "attempts"), [(socket.EAI_NONAME, 1), (socket.EAI_AGAIN, 3)])
+def test_a_name_that_does_not_resolve_says_so(client, monkeypatch, reason, attempts):
+    asked = []
+
     def unknown(*_, **__):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        asked.append(1)
+        raise socket.gaierror(reason, "no such name")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(NetworkError, match="the host name cannot be resolved"):
         client.get("https://nowhere.invalid/a")
+    assert len(asked) == attempts
 
 
 def test_a_silent_server_times_out(waits):
