@@ -11,7 +11,7 @@ from envbuild.read.azure_v2 import read_conda_at
 from envbuild.read.conda_env import read_conda, read_variables
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.images import check_image
-from envbuild.read.nodes import Node, flag, table, text, texts
+from envbuild.read.nodes import Node, flag, line, many, table, text
 from envbuild.read.sources import Include, beside
 from envbuild.read.text import decode
 from envbuild.read.toml_nodes import parse_json
@@ -45,7 +45,9 @@ def parse_v1_environment(
     """
     findings = Findings()
     root = parse_json(source, file, findings)
-    if root.is_map and set(root.keys()) <= {"name", "version"}:
+    if not root.is_map:
+        raise fatal(f"is a {root.kind}; an object is needed", file=file)
+    if set(root.keys()) <= {"name", "version"}:
         raise fatal(
             f"refers to a registered environment, {text(root.get('name'), findings)}",
             file=file,
@@ -118,7 +120,7 @@ def parse_inference_config(source: str, file: str, include: Include) -> Definiti
 
 def _steps(path: str, file: str, include: Include) -> tuple[str, ...]:
     place = beside(file, path)
-    return tuple(line for line in decode(include(place), place).splitlines() if line.strip())
+    return tuple(step for step in decode(include(place), place).splitlines() if step.strip())
 
 
 def _environment(node: Node, findings: Findings, include: Include, *, conda_file: str, dockerfile: str) -> Definition:
@@ -126,6 +128,8 @@ def _environment(node: Node, findings: Findings, include: Include, *, conda_file
         if key not in _KEYS:
             findings.note(value.origin, f"{key!r} is not a key of an environment; the SDK ignores it too")
     python, docker = node.get("python"), node.get("docker")
+    for part in (python, docker, node.get("spark"), node.get("databricks")):
+        table(part, findings)
     user_managed = flag(python.get("userManagedDependencies"), findings)
     packages = None if user_managed else _packages(python, findings, include, conda_file)
     started = packages or Definition(kind="azure-v1")
@@ -133,13 +137,13 @@ def _environment(node: Node, findings: Findings, include: Include, *, conda_file
     return replace(
         started,
         kind="azure-v1",
-        name=text(node.get("name"), findings) or started.name,
-        version=text(node.get("version"), findings),
+        name=line(node.get("name"), findings) or started.name,
+        version=line(node.get("version"), findings),
         base=_base(docker, findings, include, dockerfile),
         variables=read_variables(node.get("environmentVariables"), findings) or started.variables,
         platforms=_platforms(docker.get("platform"), findings),
         user_managed=user_managed,
-        interpreter_path=text(python.get("interpreterPath"), findings) if user_managed else "",
+        interpreter_path=line(python.get("interpreterPath"), findings) if user_managed else "",
         run_arguments=_run_arguments(docker, findings),
         origin=node.origin,
     )
@@ -245,7 +249,7 @@ def _run_arguments(docker: Node, findings: Findings) -> tuple[str, ...]:
         findings.refuse(docker.get("shmSize").origin, f"{size!r} is not a size", "write 2g")
         return ()
     shared = (f"--shm-size={size}",) if size and size != "2g" else ()
-    return (*texts(docker.get("arguments"), findings), *shared)
+    return (*(line(one, findings) for one in many(docker.get("arguments"), findings)), *shared)
 
 
 def _note_without_effect(node: Node, *, user_managed: bool, conda_file: str, findings: Findings) -> None:

@@ -11,7 +11,7 @@ from envbuild.core.errors import DefinitionError, Problem
 from envbuild.read.conda_env import read_conda
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.images import check_image
-from envbuild.read.nodes import Node, only_keys, table, text
+from envbuild.read.nodes import Node, line, only_keys, table, text
 from envbuild.read.sources import Include, beside
 from envbuild.read.text import decode, mend
 from envbuild.read.urls import has_credentials
@@ -145,8 +145,10 @@ def read_environment(node: Node, findings: Findings, include: Include, *, alone:
 
 
 def _plain(key: str, node: Node, findings: Findings) -> str:
-    written = text(node.get(key), findings).strip()
-    if (found := _TEMPLATE.search(written)) and key != "description":
+    if key == "description":
+        return text(node.get(key), findings).strip()
+    written = line(node.get(key), findings)
+    if found := _TEMPLATE.search(written):
         _refuse_template(found[0], node.get(key).origin, findings)
     return written
 
@@ -180,9 +182,8 @@ def _image(image: str, at: Origin, findings: Findings) -> Base:
     if image.startswith("azureml:"):
         findings.refuse(at, f"refers to a registered environment, {image}", "name an image")
         return Base()
-    name = image.removeprefix("docker.io/") if image.startswith("docker.io/library/") else image
-    check_image(name, at, findings)
-    return Base(image=name)
+    check_image(image, at, findings)
+    return Base(image=image)
 
 
 def _context(build: Node, findings: Findings, keys: tuple[str, ...]) -> BuildContext | None:
@@ -205,7 +206,7 @@ def _context(build: Node, findings: Findings, keys: tuple[str, ...]) -> BuildCon
 
 
 def _local(path: str) -> str:
-    return path.removeprefix("file:").removeprefix("./") or "."
+    return path.removeprefix("file:").removeprefix("./").rstrip("/") or "."
 
 
 def _old_base(node: Node, findings: Findings, include: Include) -> Base:

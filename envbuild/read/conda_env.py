@@ -10,7 +10,7 @@ from envbuild.core.names import is_one_line, is_variable, normalize
 from envbuild.core.platforms import parse_platform
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.matchspec import MatchSpecError, parse_matchspec
-from envbuild.read.nodes import Node, many, only_keys, table, text
+from envbuild.read.nodes import Node, line, many, only_keys, table, text
 from envbuild.read.pip_side import PipSide
 from envbuild.read.python_version import python_of
 from envbuild.read.selectors import SELECTORS, marker_of, selector_of
@@ -61,7 +61,7 @@ def read_conda(root: Node, findings: Findings, include: Include, *, lines: list[
     reader.note_overlap()
     return Definition(
         kind="conda",
-        name=text(root.get("name"), findings).strip(),
+        name=line(root.get("name"), findings),
         python=python_of(reader.specs),
         channels=read_channels(root.get("channels"), findings),
         conda=tuple(reader.specs),
@@ -75,12 +75,12 @@ def read_conda(root: Node, findings: Findings, include: Include, *, lines: list[
 
 
 def _check_shape(root: Node) -> None:
-    file, line = root.origin.file, root.origin.line
+    file, at = root.origin.file, root.origin.line
     if not root:
         raise fatal("is empty", file=file, hint="a conda environment file has `channels:` and `dependencies:`")
     if not root.is_map:
         hint = "begin with `dependencies:`, and indent nothing before it"
-        raise fatal(f"is a {root.kind}; a map with `dependencies:` is needed", file=file, line=line, hint=hint)
+        raise fatal(f"is a {root.kind}; a map with `dependencies:` is needed", file=file, line=at, hint=hint)
     if root.has("dependencies") and not isinstance(root.get("dependencies").value, list):
         node = root.get("dependencies")
         found = "has no entries" if node.value is None else f"is a {node.kind}; a list is needed"
@@ -88,7 +88,7 @@ def _check_shape(root: Node) -> None:
             f"dependencies {found}", file=file, line=node.origin.line, hint="write each package as `- name=version`"
         )
     if not root.has("dependencies") and not set(root.keys()) - set(KEYS):
-        raise fatal("has no `dependencies:`", file=file, line=line, hint="list the packages under `dependencies:`")
+        raise fatal("has no `dependencies:`", file=file, line=at, hint="list the packages under `dependencies:`")
 
 
 def _note_without_effect(root: Node, findings: Findings) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from envbuild.core.definition import PipRequirement
 from envbuild.core.names import normalize
 from envbuild.read.findings import Findings
-from envbuild.read.nodes import Node, flag, text, texts
+from envbuild.read.nodes import Node, flag, strict_text, text, texts
 from envbuild.read.pip_side import PipSide
 from envbuild.read.requirement import VCS, is_marker, read_requirement
 
@@ -44,7 +44,7 @@ def keyed_requirement(
         if place:
             line = _place(name, head, place, node, findings)
         else:
-            written = text(node.get("version") if node.is_map else node, findings)
+            written = strict_text(node.get("version") if node.is_map else node, findings, "a version")
             line = head + translate(written)
     except ValueError as error:
         findings.refuse(node.origin, str(error), "write a PEP 440 specifier, for example >=1.2,<2")

@@ -55,9 +55,9 @@ IN_FOLDER = (
 _DOCKERFILE = re.compile(r"(?:.*[._-])?dockerfile(?:[._-].*)?|containerfile", re.IGNORECASE)
 _YAML_KEY = re.compile(r"^[\"']?([A-Za-z_$][\w$.-]*)[\"']?[ \t]*:(?:[ \t\r]|$)", re.MULTILINE)
 _JSON_KEY = re.compile(r'"([A-Za-z_$]\w*)"\s*:')
-_INLINE = re.compile(r"^\s*(?:-\s+)?environment\s*:", re.MULTILINE)
+_INLINE = re.compile(r"^[ \t]*(?:-[ \t]+)?environment[ \t]*:", re.MULTILINE)
 _V1_RUN = re.compile(
-    r"^\s+(?:userManagedDependencies|condaDependenciesFile|environmentVariables|baseImage)\s*:", re.MULTILINE
+    r"^[ \t]+(?:userManagedDependencies|condaDependenciesFile|environmentVariables|baseImage)\s*:", re.MULTILINE
 )
 
 

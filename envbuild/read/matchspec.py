@@ -13,6 +13,7 @@ from envbuild.core.definition import NOWHERE, CondaSpec, Origin
 from envbuild.core.names import is_conda_package
 from envbuild.read.urls import has_credentials
 
+LONGEST = 2000
 SUBDIRS = frozenset(
     [
         "noarch",
@@ -100,6 +101,8 @@ def parse_matchspec(text: str, origin: Origin = NOWHERE) -> Read:
 
 
 def _refuse_foreign(text: str) -> None:
+    if len(text) > LONGEST:
+        raise MatchSpecError(f"has {len(text)} characters; a spec has {LONGEST} at most")
     if not text:
         raise MatchSpecError("is empty", "remove it, or write a package name")
     if text.startswith("-"):

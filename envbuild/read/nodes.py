@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from envbuild.core.names import is_one_line
 from envbuild.read.findings import Findings, Origin
 
 Scalar = str | bool | int | float | None
@@ -82,6 +83,15 @@ def text(node: Node, findings: Findings, what: str = "text") -> str:
         findings.refuse(node.origin, f"is a {node.kind}; {what} is needed")
         return ""
     return node.value if isinstance(node.value, str) else node.source
+
+
+def line(node: Node, findings: Findings, what: str = "text") -> str:
+    """Return a scalar as it was written, without spaces around it; a line break or another control character is a problem."""
+    written = text(node, findings, what).strip()
+    if not is_one_line(written):
+        findings.refuse(node.origin, "holds a line break or another control character")
+        return ""
+    return written
 
 
 def strict_text(node: Node, findings: Findings, what: str = "text") -> str:

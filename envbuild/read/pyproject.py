@@ -7,7 +7,7 @@ from dataclasses import replace
 from envbuild.core.definition import Definition
 from envbuild.read.findings import Findings, Origin, fatal
 from envbuild.read.groups import add_extras, add_group, add_project
-from envbuild.read.nodes import Node, text
+from envbuild.read.nodes import Node, line, table
 from envbuild.read.pip_side import PipSide
 from envbuild.read.sources import Include
 from envbuild.read.toml_nodes import parse_toml
@@ -41,6 +41,9 @@ def parse_pixi(source: str, file: str, include: Include, environment: str = "") 
 
 def _read(root: Node, file: str, findings: Findings, include: Include, environment: str) -> Definition:
     tool = root.get("tool")
+    for part in (root.get("project"), tool, root.get("dependency-groups"), *(node for _, node in tool.items())):
+        table(part, findings)
+    table(root.get("project", "optional-dependencies"), findings)
     if tool.get("envbuild").is_map:
         from envbuild.read.tool_envbuild import read_envbuild
 
@@ -112,8 +115,8 @@ def read_project(root: Node, file: str, findings: Findings, include: Include, en
         )
     return Definition(
         kind="pyproject",
-        name=text(project.get("name"), findings),
-        python=text(project.get("requires-python"), findings).replace(" ", ""),
+        name=line(project.get("name"), findings),
+        python=line(project.get("requires-python"), findings).replace(" ", ""),
         pip=tuple(side.requirements),
         constraints=tuple(side.constraints),
         index=side.index(),

@@ -14,6 +14,7 @@ from envbuild.core.names import is_distribution, is_one_line, normalize
 from envbuild.read.findings import Findings
 from envbuild.read.urls import has_credentials
 
+LONGEST = 8000
 VCS = ("git+", "hg+", "svn+", "bzr+")
 _ARCHIVES = (
     ".whl",
@@ -42,6 +43,9 @@ def read_requirement(
 ) -> PipRequirement | None:
     """Return the requirement that `text` (one line, without options) says; None after a problem was recorded."""
     body = text.strip()
+    if len(body) > LONGEST:
+        findings.refuse(at, f"has {len(body)} characters; a requirement has {LONGEST} at most")
+        return None
     if not is_one_line(body):
         findings.refuse(at, f"{body[:80]!r} holds a line break or another control character")
         return None
@@ -62,8 +66,8 @@ def read_requirement(
 
 def _is_path(text: str, *, editable: bool) -> bool:
     place = _EXTRAS.sub(r"\1", text).partition("#egg=")[0]
-    if editable or place.startswith((".", "/", "~", "\\")) or re.match(r"[A-Za-z]:[\\/]", place):
-        return not place.startswith("~=")
+    if editable or place.startswith((".", "/", "\\")) or re.match(r"[A-Za-z]:[\\/]", place):
+        return True
     return place.lower().endswith(_ARCHIVES) or _FOLDERS.fullmatch(place) is not None
 
 

@@ -16,9 +16,8 @@ from envbuild.read.text import decode, mend
 
 MOST_FILES = 100
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
 _HASH = re.compile(r"(sha256|sha384|sha512):[0-9a-fA-F]+")
-_EDITABLE = re.compile(r"(?:-e\s*|--editable(?:\s+|=))(.+)")
+_EDITABLE = re.compile(r"(?:-e\s*|--editable(?:\s+|=))(?=\S)(.+)")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
@@ -63,11 +62,19 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
             joined += raw[:-1]
             continue
         joined += f" {raw}" if is_comment else raw
-        if line := _COMMENT.sub("", joined).strip():
+        if line := _without_comment(joined):
             yield start, line
         start, joined = 0, ""
-    if line := _COMMENT.sub("", joined).strip():
+    if line := _without_comment(joined):
         yield start, line
+
+
+def _without_comment(line: str) -> str:
+    """Return `line` up to the first `#` that stands at its start or behind a space, as pip does."""
+    at = line.find("#")
+    while at > 0 and not line[at - 1].isspace():
+        at = line.find("#", at + 1)
+    return (line if at < 0 else line[:at]).strip()
 
 
 class _File:
@@ -184,10 +191,9 @@ class _File:
         _File(self.include, self.findings, self.side, (*self.trail, path)).read(text, path, constraint=constraint)
 
 
-_WITH_VALUE = frozenset(  # noqa: SIM905
-    "-r --requirement --requirements -c --constraint -i --index-url --pypi-url --extra-index-url -f --find-links"
-    " --no-binary --only-binary --trusted-host --use-feature".split()
-)
+_INCLUDES = ("-r", "--requirement", "--requirements", "-c", "--constraint")
+_PLACES = ("-i", "--index-url", "--pypi-url", "--extra-index-url", "-f", "--find-links", "--trusted-host")
+_WITH_VALUE = frozenset({*_INCLUDES, *_PLACES, "-e", "--editable", "--no-binary", "--only-binary", "--use-feature"})
 
 
 def _option(words: list[str]) -> tuple[str, str | None]:

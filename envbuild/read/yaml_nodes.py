@@ -15,10 +15,18 @@ _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MOST_NODES = 200_000
 DEEPEST = 60
+MOST_BRACKETS = 500
+LONGEST = 2000
+"""Characters of a line in which a template is looked for."""
 
+_LONG_INDENT = re.compile(r"^[ \t?-]{200}", re.MULTILINE)
 _TEMPLATE = re.compile(r"(?<!\$)\{\{.*?\}\}|\{%.*?%\}")
 _NULL, _BOOL = "tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"
 _NUMBERS = {"tag:yaml.org,2002:int": int, "tag:yaml.org,2002:float": float}
+_STANDARD = tuple(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "merge", "value")
+)
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -31,6 +39,7 @@ def parse_yaml(text: str, file: str, findings: Findings) -> Node:
         DefinitionError: `text` is not YAML, is a template that has yet to be rendered, or holds several documents.
     """
     try:
+        _check_depth(text, file)
         documents = list(yaml.compose_all(text, Loader=_LOADER))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise _not_yaml(error, text, file) from error
@@ -41,7 +50,26 @@ def parse_yaml(text: str, file: str, findings: Findings) -> Node:
         raise fatal("holds several YAML documents; one is accepted", file=file, line=line, hint=hint)
     if not filled:
         return Node(value=None, origin=Origin(file=file))
-    return _Builder(file=file, findings=findings).build(filled[0])
+    return _Builder(file=file, text=text, findings=findings).build(filled[0])
+
+
+def _check_depth(text: str, file: str) -> None:
+    """Refuse deep nesting before it is composed: the C composer recurses without a limit, and would crash the process."""
+    if text.count("[") + text.count("{") < MOST_BRACKETS and not _LONG_INDENT.search(text):
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            raise _beyond(file, event.start_mark.line + 1 if event.start_mark else None)
+
+
+def _beyond(file: str, line: int | None) -> DefinitionError:
+    message = "repeats itself through anchors and aliases, or is nested, beyond any definition"
+    return fatal(message, file=file, line=line, hint="write the values out")
 
 
 def _not_yaml(error: Exception, text: str, file: str) -> DefinitionError:
@@ -65,7 +93,7 @@ def find_template(text: str) -> tuple[int, str] | None:
     if "{{" not in text and "{%" not in text:
         return None
     for number, line in enumerate(text.splitlines(), 1):
-        if not line.lstrip().startswith("#") and (found := _TEMPLATE.search(line)):
+        if not line.lstrip().startswith("#") and (found := _TEMPLATE.search(line[:LONGEST])):
             return number, found[0]
     return None
 
@@ -83,6 +111,7 @@ def template_error(quoted: str, file: str, line: int) -> DefinitionError:
 @dataclass(slots=True, kw_only=True)
 class _Builder:
     file: str
+    text: str
     findings: Findings
     built: int = 0
 
@@ -90,12 +119,9 @@ class _Builder:
         self.built += 1
         origin = Origin(file=self.file, line=node.start_mark.line + 1, key=key)
         if self.built > MOST_NODES or depth > DEEPEST:
-            raise fatal(
-                "repeats itself through anchors and aliases, or is nested, beyond any definition",
-                file=self.file,
-                line=origin.line,
-                hint="write the values out",
-            )
+            raise _beyond(self.file, origin.line)
+        if node.tag not in _STANDARD:
+            self.findings.refuse(origin, f"has the tag {node.tag}, which means nothing here", "remove it")
         if isinstance(node, yaml.MappingNode):
             return Node(value=self._map(node, key, depth), origin=origin)
         if isinstance(node, yaml.SequenceNode):
@@ -109,6 +135,9 @@ class _Builder:
         for name_node, value_node in node.value:
             name = name_node.value if isinstance(name_node, yaml.ScalarNode) else None
             line = name_node.start_mark.line + 1
+            if name is None and (template := find_template(self.text)) is not None:
+                # `image: {{ name }}` is a map with a map as its key
+                raise template_error(template[1], self.file, template[0])
             if name is None:
                 self.findings.refuse(
                     Origin(file=self.file, line=line, key=key),
@@ -142,6 +171,8 @@ def _scalar(tag: str, written: str) -> Scalar:
 
 
 def _number(written: str, kind: type[int | float]) -> int | float | str:
+    if len(written) > 40:
+        return written
     try:
         return kind(written.replace("_", ""))
     except ValueError:
