@@ -77,14 +77,18 @@ class ResolverError(Exception):
 
     @property
     def _said(self) -> str:
-        """Uv's explanation without its headline and its hints, which speak of uv's own options."""
+        """The explanation without the headline and the hints, which speak of the resolver's own options."""
         body = self.text.partition("\nhint:")[0]
-        lines = [re.sub(r"^(?:error|cause): ", "", line.strip()) for line in body.splitlines()]
+        lines = [re.sub(r"^(?:error:|cause:|[\u00d7╰─▶│├]+)\s*", "", line.strip()) for line in body.splitlines()]
         return "\n".join(line for line in lines if line and not line.startswith("No solution found when resolving"))
 
     def _lines(self, asked: Asked) -> list[Line]:
         said = self._said
-        return [one for one in (*asked.lines, *asked.constraints) if one.name in self.names or one.body in said]
+        return [
+            one
+            for one in (*asked.lines, *asked.constraints)
+            if one.name in self.names or (not one.name and one.body in said)
+        ]
 
     def _summary(self, lines: list[Line], provided: Mapping[str, str]) -> str:
         written = [

@@ -97,6 +97,13 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def default_index() -> str:
+    """Return the URL of the index that pip and uv ask where nothing else is said: pip itself knows it."""
+    from pip._internal.models.index import PyPI
+
+    return PyPI.simple_url
+
+
 def is_local(link: str) -> bool:
     """Tell whether `link` is a path and no URL."""
     return _LOCAL.match(link) is not None

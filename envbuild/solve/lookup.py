@@ -16,7 +16,7 @@ from envbuild.core.progress import Progress
 from envbuild.net.credentials import strip_credentials
 from envbuild.net.http import HttpClient
 from envbuild.solve.distributions import for_interpreter, only_hashes, python_minor, relative, within
-from envbuild.solve.indexes import IndexAccess, is_local
+from envbuild.solve.indexes import IndexAccess, default_index, is_local
 from envbuild.solve.options import PipRequest
 from envbuild.solve.requirements import Asked, is_wheel
 from envbuild.solve.simple_index import IndexFile, folder_files, hashed, page_files, project_files
@@ -114,9 +114,7 @@ class Lookup:
         return "", here
 
     def _indexes(self) -> tuple[str, ...]:
-        from pip._internal.models.index import PyPI  # the one place that knows pip's own default
-
-        return (*self.access.extra, self.access.default or PyPI.simple_url)
+        return (*self.access.extra, self.access.default or default_index())
 
     def _linked(self) -> list[IndexFile]:
         pages = [

@@ -15,12 +15,22 @@ from envbuild.core.progress import Progress
 from envbuild.net.clean import clean_environment
 from envbuild.solve.distributions import python_minor
 from envbuild.solve.failures import ResolverError
-from envbuild.solve.indexes import IndexAccess, is_local
+from envbuild.solve.indexes import IndexAccess, default_index, is_local
 from envbuild.solve.markers import environments
 from envbuild.solve.options import PipConflictError, PipRequest
 from envbuild.solve.requirements import Asked
 from envbuild.solve.stubs import stub_folder, stub_version
-from envbuild.solve.uv_output import Annotations, Target, merge, parse_annotations, read_pylock, write_previous
+from envbuild.solve.uv_output import (
+    LOG,
+    LOG_FILTER,
+    Annotations,
+    Target,
+    merge,
+    parse_annotations,
+    parse_log,
+    read_pylock,
+    write_previous,
+)
 
 _GLIBC_MINORS = (17, 28, *range(31, 41))
 """The minors X for which uv knows a target `manylinux_2_X`."""
@@ -118,20 +128,28 @@ def _compile(question: Question, folder: Path, *, graph: bool = True) -> tuple[P
     lock = folder / "pylock.toml"
     options = question.request.options
     moving = ["--upgrade"] if options.update_all else [text for name in options.update for text in ("-P", name)]
-    _run(question, folder, ["--format", "pylock.toml", "--generate-hashes", *moving, "-o", str(lock)])
+    log = _run(question, folder, ["--format", "pylock.toml", "--generate-hashes", *moving, "-o", str(lock)])
     raw = read_pylock(lock)
-    annotations = _annotations(question, folder, raw) if graph else Annotations()
     target = Target(
         python=python_minor(question.request.python),
         platforms=question.platforms,
         single=question.target is not None,
         folder=Path(question.request.folder),
     )
+    annotations = _annotations(question, folder, raw, log) if graph else Annotations()
     return merge(raw, annotations, question.asked, question.access, target)
 
 
-def _annotations(question: Question, folder: Path, raw: Sequence[Mapping[str, object]]) -> Annotations:
-    """Ask again for the same answer as text: it says who asked for what, and which index has it."""
+def _annotations(question: Question, folder: Path, raw: Sequence[Mapping[str, object]], log: str) -> Annotations:
+    """Return who asked for what, and which index has it.
+
+    uv's log of the resolution tells the first. Where there is more than one index to choose from, or the log is not as we know
+    it, uv is asked again, from its cache, for the same answer as annotated text.
+    """
+    access = question.access
+    from_log = parse_log(log, raw, access.default or default_index())
+    if from_log is not None and not (access.extra or access.find_links or access.no_index):
+        return from_log
     pins = folder / "pins.txt"
     pins.write_text("".join(_pin(one) for one in raw))
     arguments = ["--format", "requirements.txt", "--emit-index-annotation", "--no-header", "-o", str(pins)]
@@ -170,13 +188,15 @@ def _settings(question: Question) -> str:
     return f"[tool.uv]\nenvironments = {json.dumps(limits)}\n{required}"
 
 
-def _run(question: Question, folder: Path, arguments: Sequence[str]) -> None:
+def _run(question: Question, folder: Path, arguments: Sequence[str]) -> str:
+    """Run `uv pip compile` and return its log."""
     import uv
 
     argv = [uv.find_uv_bin(), "pip", "compile", "requirements.in", *_arguments(question), *arguments]
     done = programs.run(argv, cwd=folder, env=_environment(question, folder), check=False)
     if done.code != 0:
-        raise ResolverError(done.stderr or done.stdout, folder)
+        raise ResolverError("\n".join(one for one in done.stderr.splitlines() if not one.startswith(LOG)), folder)
+    return done.stderr
 
 
 def _arguments(question: Question) -> list[str]:
@@ -203,7 +223,7 @@ def _arguments(question: Question) -> list[str]:
 def _environment(question: Question, folder: Path) -> dict[str, str]:
     """Return uv's environment; index URLs go in here, because anyone on the machine can read an argument list."""
     access = question.access
-    environ = {**question.environ, **_no_configuration(question.environ, folder)}
+    environ = {**question.environ, **_no_configuration(question.environ, folder), "RUST_LOG": LOG_FILTER}
     links = [link for link in access.find_links if not is_local(link)]
     if access.default:
         environ["UV_DEFAULT_INDEX"] = access.default

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,17 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+LOG = "DEBUG "
+LOG_FILTER = "uv_resolver::resolver=debug"
+"""What `RUST_LOG` is set to, so that uv says which package needs which: `Adding transitive dependency for a==1: b>=2`."""
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_NEEDS = re.compile(
+    rf"^{LOG}.*Adding transitive dependency for ({_NAME})(?:\[[^\]]*\])?(?:\{{[^}}]*\}})?==(\S+?): ({_NAME})",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,19 @@ def parse_annotations(text: str) -> Annotations:
             parent = [word for word in words if word != "via"]
             if len(parent) == 1:  # two words are `-r FILE` and `-c FILE`
                 needs.setdefault(_name(parent[0]), set()).add(name)
+    return Annotations(indexes, {parent: tuple(sorted(names)) for parent, names in needs.items()})
+
+
+def parse_log(log: str, raw: Sequence[Mapping[str, Any]], index: str) -> Annotations | None:
+    """Return what uv's log (`LOG_FILTER`) says of the packages `raw`, all of them from `index`; None where it says nothing."""
+    chosen = {(normalize(one["name"]), str(one.get("version", ""))) for one in raw}
+    needs: dict[str, set[str]] = {}
+    for match in _NEEDS.finditer(log):
+        if (parent := normalize(match[1]), match[2]) in chosen:
+            needs.setdefault(parent, set()).add(normalize(match[3]))
+    if not needs and len(raw) > 1 and _NEEDS.search(log) is None:
+        return None
+    indexes = {name: index for name, _ in chosen}
     return Annotations(indexes, {parent: tuple(sorted(names)) for parent, names in needs.items()})
 
 

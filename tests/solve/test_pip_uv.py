@@ -299,6 +299,16 @@ def test_a_python_that_is_no_version_is_refused(stocked):
         resolve("lib", index=stocked.url, python="three")
 
 
+def test_the_graph_is_the_same_from_uvs_log_and_from_its_annotations(stocked, monkeypatch):
+    stocked.add("typed", "1.0", extras={"more": ["lib<2", "app"]})
+    stocked.add("typed", "2.0", requires=["absent"])
+    question = {"lines": ["typed[more]", "win; sys_platform == 'win32'"], "index": stocked.url}
+    from_log = resolve(*question["lines"], index=question["index"])
+    assert from_log[-2].dependencies == ("app", "lib")
+    monkeypatch.setattr("envbuild.solve.uv.parse_log", lambda *_: None)
+    assert resolve(*question["lines"], index=question["index"]) == from_log
+
+
 def make_source(folder):
     """Write a source distribution whose build back end is its own and needs nothing."""
     backend = """
