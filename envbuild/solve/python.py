@@ -70,7 +70,7 @@ def default_minor(wanted: SpecifierSet | None = None) -> str:
     known = sorted(
         {*UBUNTU_PYTHON.values(), *DEBIAN_PYTHON.values(), "3.12", "3.11", "3.9"}, key=_numbers, reverse=True
     )
-    in_ubuntu = [one for one in known if one in UBUNTU_PYTHON.values() and one >= "3.10"]
+    in_ubuntu = [one for one in known if one in UBUNTU_PYTHON.values()]
     return next((one for one in [*in_ubuntu, *known] if accepts(wanted, one)), default)
 
 

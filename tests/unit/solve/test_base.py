@@ -1,0 +1,126 @@
+"""The base image: which one is meant, and what its files say."""
+
+from __future__ import annotations
+
+import pytest
+
+from envbuild.core.definition import Base, BuildContext, Definition
+from envbuild.core.errors import PlanError
+from envbuild.core.lock import LockedBase
+from envbuild.core.progress import Progress
+from envbuild.solve.base import (
+    BaseFacts,
+    BaseQuestion,
+    base_reference,
+    check_base,
+    image_reference,
+    last_stage_image,
+    look_at_base,
+)
+from envbuild.solve.base_contents import Contents, from_configuration, from_files
+from envbuild.solve.python import FoundPython
+
+DIGEST = "sha256:" + "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "image"),
+    [
+        ("FROM ubuntu:22.04\nRUN true\n", "ubuntu:22.04"),
+        ("from --platform=linux/amd64 ubuntu:22.04 as Build\nFROM debian:12\nFROM build\n", "ubuntu:22.04"),
+        ("# FROM nothing\n  FROM a/b@sha256:ff AS x\n", "a/b@sha256:ff"),
+        ("ARG TAG=1\nFROM ubuntu:${TAG}\n", ""),
+        ("FROM scratch\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_last_stage_of_a_dockerfile_decides(dockerfile, image):
+    assert last_stage_image(dockerfile) == image
+
+
+def test_the_reference_is_the_one_written_else_a_dockerfiles_else_the_default(tmp_path):
+    (tmp_path / "ctx").mkdir()
+    (tmp_path / "ctx" / "Dockerfile.x").write_text("FROM debian:12\n")
+    context = BuildContext(path="ctx", dockerfile_path="Dockerfile.x")
+    bases = {
+        "team/base:1": Base(image="team/base:1"),
+        "ubuntu:20.04": Base(dockerfile="FROM ubuntu:20.04\n"),
+        "debian:12": Base(context=context),
+        "ubuntu:22.04": Base(),
+    }
+    for reference, base in bases.items():
+        assert base_reference(Definition(kind="x", base=base, python="3.10"), tmp_path) == reference
+
+
+def test_a_registry_of_the_definition_is_put_in_front():
+    question = BaseQuestion(reference="team/base:1", registry="https://registry.example:5000/")
+    assert str(image_reference(question, DIGEST)) == f"registry.example:5000/team/base:1@{DIGEST}"
+
+
+def test_files_tell_distribution_pythons_and_conda():
+    names = [
+        "/usr/bin/python3.10",
+        "/usr/bin/python3.10-config",
+        "/opt/conda/bin/python3.11",
+        "/opt/conda/conda-meta/python-3.11.5-h955ad1f_0.json",
+        "/opt/conda/conda-meta/conda-23.9.0-py311h06a4308_0.json",
+        "/opt/conda/conda-meta/conda-content-trust-0.2.0-py311_0.json",
+    ]
+    assert from_files(names, 'ID=ubuntu\nVERSION_ID="22.04"\n') == Contents(
+        distribution="ubuntu 22.04",
+        pythons=(
+            FoundPython(version="3.11.5", interpreter="/opt/conda/bin/python3.11"),
+            FoundPython(version="3.10", interpreter="/usr/bin/python3.10"),
+        ),
+        conda="23.9.0",
+    )
+
+
+def test_a_configuration_promises_what_labels_and_variables_say():
+    config = {
+        "Labels": {"org.opencontainers.image.ref.name": "ubuntu", "org.opencontainers.image.version": "22.04"},
+        "Env": ["PATH=/usr/bin", "PYTHON_VERSION=3.11.9"],
+    }
+    assert from_configuration({"config": config}) == Contents(
+        distribution="ubuntu 22.04",
+        pythons=(FoundPython(version="3.11.9", interpreter="/usr/local/bin/python3.11"),),
+    )
+    assert from_configuration({}) == Contents()
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (Contents(conda="4.4.1"), "has conda 4.4.1; conda 4.5 or later is needed"),
+        (
+            Contents(pythons=(FoundPython(version="3.4.2", interpreter="/usr/bin/python3.4"),)),
+            "has Python 3.4.2; Python 3.5 or later is needed",
+        ),
+    ],
+)
+def test_what_is_too_old_is_refused(contents, message):
+    asked = Definition(kind="x", user_managed=True, interpreter_path="/usr/bin/python3.4")
+    with pytest.raises(PlanError, match=message):
+        check_base(asked, BaseFacts(locked=LockedBase(reference="b"), contents=contents))
+
+
+def test_another_distribution_passes_only_by_its_name():
+    facts = BaseFacts(locked=LockedBase(reference="b", distribution="debian 12"))
+    check_base(Definition(kind="x", allow_distribution=("debian",)), facts)
+    with pytest.raises(PlanError, match="is debian 12"):
+        check_base(Definition(kind="x"), facts)
+
+
+def test_a_digest_that_is_written_needs_no_registry():
+    question = BaseQuestion(reference=f"registry.example/ubuntu:22.04@{DIGEST}", read=False)
+    locked = look_at_base(question, Progress()).locked
+    assert (locked.digest, locked.distribution) == (DIGEST, "ubuntu 22.04")
+
+
+def test_offline_an_engine_may_still_know_the_digest():
+    question = BaseQuestion(reference="ubuntu:22.04", offline=True, inspect=lambda _: DIGEST)
+    assert look_at_base(question, Progress()).locked.digest == DIGEST
+
+
+def test_no_base_is_no_question():
+    assert look_at_base(BaseQuestion(reference=""), Progress()) == BaseFacts(locked=LockedBase())
