@@ -16,6 +16,9 @@ _FROM = re.compile(r"FROM((?:\s+--\S+)*)\s+(\S+)(?:\s+AS\s+(\S+))?\s*", re.IGNOR
 _CONTINUED = re.compile(r"\\[ \t]*$")
 _HEREDOC = re.compile(r"(?:^|\s)\d*<<(-?)([\"']?)([A-Za-z_][A-Za-z0-9_]*)\2")
 
+OURS = "envbuild-"
+"""How the name of each stage of ours starts."""
+
 
 def word(value: str) -> str:
     """Return `value` as one word of an instruction that Docker expands (`ENV`, `LABEL`): in double quotes, `$` escaped.
@@ -97,6 +100,8 @@ def _rewritten(line: str, pinned: dict[str, str], name_if_none: str) -> tuple[st
         raise PlanError(f"the base Dockerfile's {line!r} is not a FROM instruction")
     image = pinned.get(found[2], found[2])
     name = found[3] or name_if_none
+    if (found[3] or "").lower().startswith(OURS):
+        raise PlanError(f"the base Dockerfile's stage {found[3]} has a name that starts with {OURS}, as ours do")
     return f"FROM{found[1]} {image}{f' AS {name}' if name else ''}", name
 
 

@@ -30,6 +30,8 @@ WORK = "/run/envbuild"
 SECRETS = {"ca": "ca.crt", "netrc": "netrc", "pip.conf": "pip.conf", "uv.toml": "uv.toml"}
 """Each secret's id, and its file in /run/secrets; all optional."""
 
+_SECRET = re.compile(r"--mount=type=secret,(?:[a-z]+=[^,\s]+,)*id=([A-Za-z0-9._-]+)")
+
 BASE_STAGE = "envbuild-own"
 
 
@@ -59,7 +61,7 @@ def render(plan: Plan, *, options: RenderOptions | None = None, root: Path = Pat
     dockerfile = render_template("Dockerfile.j2", values, folder=folder)
     mounts = options.dialect == "buildkit"
     files = (*own_files, *build_files(plan, installers, root=root, mounts=mounts), *app_files(plan.app))
-    secrets = tuple(SECRETS) if mounts and "/run/secrets/" in dockerfile else ()
+    secrets = tuple(sorted(set(_SECRET.findall(dockerfile))))
     return Context(dockerfile=dockerfile, files=files, secrets=secrets, steps=tuple(_steps(dockerfile, plan)))
 
 

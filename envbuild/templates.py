@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ def render_template(name: str, values: Mapping[str, object], *, folder: Path | N
         raise PlanError(_problem(error, name)) from error
 
 
+@functools.lru_cache(maxsize=8)
 def _environment(folder: Path | None) -> Environment:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment

@@ -19,7 +19,7 @@ from envbuild.engines.build_log import BuildLog, count_steps
 from envbuild.engines.protocol import BuildOptions, BuiltImage, Image, ImageInfo
 from envbuild.files import cache_root, write_atomic
 from envbuild.programs import ProgramError, stream
-from envbuild.render import Dialect, RenderOptions, render
+from envbuild.render import SECRETS, Dialect, RenderOptions, render
 
 
 class BuildsDockerfiles(ABC):
@@ -141,18 +141,19 @@ def run_build(argv: list[str], env: Mapping[str, str]) -> Build:
     return build
 
 
-def check_secrets(context: Context, secrets: Mapping[str, Path]) -> None:
-    """Check that each of `secrets` is one that the Dockerfile uses, and can be read.
+def used_secrets(context: Context, secrets: Mapping[str, Path]) -> dict[str, Path]:
+    """Return those of `secrets` that the Dockerfile of `context` uses.
 
     Raises:
-        EngineError: names each that is not.
+        EngineError: one has an id that no Dockerfile of ours uses, nor this one's own steps; or its file is not there.
     """
     for name, path in secrets.items():
-        if name not in context.secrets:
-            known = ", ".join(context.secrets) or "none (the legacy builder knows no secrets)"
+        if name not in SECRETS and name not in context.secrets:
+            known = ", ".join(sorted({*SECRETS, *context.secrets}))
             raise EngineError(f"secret {name!r} is not used by the Dockerfile; it uses {known}")
         if not path.is_file():
             raise EngineError(f"the file of secret {name!r}, {path}, does not exist")
+    return {name: path for name, path in secrets.items() if name in context.secrets}
 
 
 def read_identity(path: Path) -> str:

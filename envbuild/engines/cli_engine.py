@@ -13,7 +13,7 @@ from envbuild import programs
 from envbuild.context import Context
 from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.argv import buildah_arguments
-from envbuild.engines.building import BuildsDockerfiles, check_secrets, on_disk, read_identity, run_build, watched
+from envbuild.engines.building import BuildsDockerfiles, on_disk, read_identity, run_build, used_secrets, watched
 from envbuild.engines.protocol import BuildOptions, BuiltImage, ImageInfo
 
 
@@ -48,8 +48,7 @@ class CliEngine(BuildsDockerfiles):
         progress: Progress = SILENT,
     ) -> BuiltImage:
         """Build `context` (see `ImageEngine.build`)."""
-        options, secrets = options or BuildOptions(), secrets or {}
-        check_secrets(context, secrets)
+        options, secrets = options or BuildOptions(), used_secrets(context, secrets or {})
         with on_disk(context) as (folder, told):
             argv = buildah_arguments(folder, tags, options, secrets, identity=told / "id")
             seconds = watched(context, progress, run_build([self.name, *self.options, *argv], dict(os.environ)))

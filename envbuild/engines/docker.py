@@ -16,7 +16,7 @@ from envbuild.context import Context
 from envbuild.core.errors import EngineError
 from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.argv import buildkit_arguments, buildx_arguments, classic_arguments, run_arguments
-from envbuild.engines.building import BuildsDockerfiles, check_secrets, on_disk, read_identity, run_build, watched
+from envbuild.engines.building import BuildsDockerfiles, on_disk, read_identity, run_build, used_secrets, watched
 from envbuild.engines.docker_api import DockerApi
 from envbuild.engines.protocol import BuildOptions, BuiltImage, Container, RunOptions
 from envbuild.engines.rest_build import build_over_rest
@@ -97,9 +97,9 @@ class DockerEngine(DockerApi, BuildsDockerfiles):
         progress: Progress = SILENT,
     ) -> BuiltImage:
         """Build `context` (see `ImageEngine.build`)."""
-        options, secrets = options or BuildOptions(), secrets or {}
-        check_secrets(context, secrets)
-        check_supported(self.builder[0], options, secrets)
+        options = options or BuildOptions()
+        check_supported(self.builder[0], options, secrets or {})
+        secrets = used_secrets(context, secrets or {})
         image_id, digest, seconds = self._build(context, tags, options, secrets, progress)
         if options.push and self.builder[0] != "buildx":
             digest = self.push_all(tags, progress)
