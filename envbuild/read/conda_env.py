@@ -55,6 +55,9 @@ def read_conda(root: Node, findings: Findings, include: Include, *, lines: list[
     reader = CondaList(findings=findings, include=include, lines=lines or [])
     reader.read(root.get("dependencies"))
     side = reader.side
+    if side.requirements and not any(spec.name == "pip" for spec in reader.specs):
+        message = "`pip:` stands without `pip` among the dependencies; pip's side is installed all the same"
+        findings.note(side.requirements[0].origin, message)
     for node in many(root.get("pip-repositories"), findings):
         side.option("--extra-index-url", text(node, findings), node.origin, findings)
     _note_without_effect(root, findings)
@@ -121,10 +124,6 @@ class CondaList:
                     self.findings.note(entry.origin, "`pip:` stands here a second time; both lists are read")
                 seen_pip = entry.origin
             self.entry(entry)
-        if seen_pip is not None and not any(spec.name == "pip" for spec in self.specs):
-            self.findings.note(
-                seen_pip, "`pip:` stands without `pip` among the dependencies; pip's side is installed all the same"
-            )
 
     def entry(self, entry: Node) -> None:
         """Read one dependency: a spec, a `pip:` map, or a `sel(…):` map."""

@@ -89,7 +89,7 @@ def _by_name(text: str, at: Origin, findings: Findings, *, editable: bool) -> Pi
         )
     kind: RequirementKind = "editable" if editable else "vcs" if one.url.startswith(VCS) else "url"
     return PipRequirement(
-        text=f"-e {one}" if editable else str(one),
+        text=_editable_line(one.name, _extras_text(one), one.url) if editable else str(one),
         kind=kind,
         name=normalize(one.name),
         extras=tuple(sorted(one.extras)),
@@ -121,8 +121,14 @@ def _by_place(text: str, at: Origin, findings: Findings, *, editable: bool) -> P
     rest = _EGG.sub("", fragment).strip("&")
     target = f"{target}#{rest}" if rest else target
     written = f"[{','.join(extras)}]" if extras else ""
-    line = f"{name}{written} @ {target}" if name and is_url and not target.startswith("file:") else f"{target}{written}"
-    line = f"-e {line}" if editable else line
+    if editable:
+        line = _editable_line(name if is_url else "", written, target)
+    else:
+        line = (
+            f"{name}{written} @ {target}"
+            if name and is_url and not target.startswith("file:")
+            else f"{target}{written}"
+        )
     return PipRequirement(
         text=f"{line} ; {marker}" if marker else line,
         kind=kind,
@@ -132,6 +138,18 @@ def _by_place(text: str, at: Origin, findings: Findings, *, editable: bool) -> P
         target=target,
         origin=at,
     )
+
+
+def _extras_text(one: Requirement) -> str:
+    return f"[{','.join(sorted(one.extras))}]" if one.extras else ""
+
+
+def _editable_line(name: str, extras: str, target: str) -> str:
+    """Return `-e target` in the form that pip and uv have both always read: the name as `#egg=`."""
+    if not name:
+        return f"-e {target}{extras}"
+    url, _, fragment = target.partition("#")
+    return f"-e {url}#egg={name}{extras}{f'&{fragment}' if fragment else ''}"
 
 
 def _split_marker(text: str) -> tuple[str, str]:
