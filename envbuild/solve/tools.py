@@ -39,10 +39,17 @@ def lock_tools(
     kept = _read(place)
     if kept is not None:
         return kept
-    try:
-        found = resolve_pip(_question(python, index, options, pins), SILENT)
-    except EnvbuildError as error:
-        reason = error.problems[0].message.splitlines()[0]
+    # only py-rattler can install conda packages, so the default index is asked where the definition's own has it not
+    places = [index, *([IndexOptions()] if conda and index != IndexOptions() else [])]
+    found: tuple[PipPackage, ...] = ()
+    reason = ""
+    for one in places:
+        try:
+            found = resolve_pip(_question(python, one, options, pins), SILENT)
+            break
+        except EnvbuildError as error:
+            reason = error.problems[0].message.splitlines()[0]
+    else:
         progress.note(f"{', '.join(pins)} cannot be pinned ({reason}): a Dockerfile installs with its base's own pip")
         return ()
     packages = tuple(_for_linux(one) for one in found)
