@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ InspectBase = Callable[[str], str]
 """Asks a local container engine for the digest (`sha256:…`) that it pulled an image reference with; empty where it has none."""
 
 
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE | re.MULTILINE)
 
 
@@ -145,9 +147,8 @@ def _from_registry(question: BaseQuestion, known: LockedBase) -> BaseFacts:
 def _check_address(registry: str) -> None:
     """Fail at once where `registry` has no address: without a network the question would only cost time."""
     import socket
-    from urllib.request import getproxies
 
-    if getproxies():
+    if any(os.environ.get(name) for name in _PROXIES):
         return
     host = registry.rpartition(":")[0] or registry
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,7 +63,7 @@ class CondaSolver:
         """Start the process; it waits for `open`."""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         argv = [sys.executable, "-I", "-S", "-c", _START, str(Path(__file__).parent), _engine_folder()]
-        self._process = converse(argv, log=self._log)
+        self._process = converse(argv, log=self._log, env=_environment())
         self._open = False
 
     def __enter__(self) -> CondaSolver:
@@ -145,6 +146,13 @@ def _engine_folder() -> str:
     if found is None or found.origin is None:
         raise SolveError("the conda solver is not installed", hint="pip install py-rattler")
     return str(Path(found.origin).parent.parent)
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment; a file of authorities that is named for other tools is the engine's as well."""
+    environ = dict(os.environ)
+    named = next(filter(None, map(environ.get, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))), None)
+    return {**environ, "SSL_CERT_FILE": named} if named else environ
 
 
 def _settings(options: SolveOptions, folder: Path) -> dict[str, object]:

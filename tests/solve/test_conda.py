@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -252,6 +253,29 @@ def test_credentials_come_from_netrc(tmp_path, monkeypatch):
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with Records(user="reader", password="s3cret-pass") as site:
         site.add("foo", "1.0")
+        assert solve("foo", channels=[site.url])["foo"].version == "1.0"
+
+
+def test_credentials_come_from_rattlers_own_file(tmp_path, monkeypatch):
+    (tmp_path / "auth.json").write_text(
+        json.dumps({"127.0.0.1": {"BasicHTTP": {"username": "reader", "password": "s3cret-pass"}}})
+    )
+    monkeypatch.setenv("RATTLER_AUTH_FILE", str(tmp_path / "auth.json"))
+    with Records(user="reader", password="s3cret-pass") as site:
+        site.add("foo", "1.0")
+        assert solve("foo", channels=[site.url])["foo"].version == "1.0"
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_a_private_authority_is_trusted_where_a_variable_names_it(authority, monkeypatch, variable):
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    site = Records()
+    authority.secure(site)
+    with site:
+        site.add("foo", "1.0")
+        with pytest.raises(SolveError, match="cannot be read"):
+            solve("foo", channels=[site.url])
+        monkeypatch.setenv(variable, str(authority.certificate))
         assert solve("foo", channels=[site.url])["foo"].version == "1.0"
 
 
