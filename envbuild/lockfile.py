@@ -1,13 +1,19 @@
-"""Where the lock of a definition lies, and whether its sources are byte for byte those that were locked."""
+"""Where the lock of a definition lies, and whether its sources are byte for byte those that were locked.
+
+`lock --check` runs through here alone where nothing changed, so this module imports next to nothing.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envbuild.core.errors import LockError
-from envbuild.core.lock import Lock
-from envbuild.files import sha256_of, write_atomic
+
+if TYPE_CHECKING:
+    from envbuild.core.lock import Lock
 
 _PLAIN = re.compile(
     r"(?:environment|conda|conda_dependencies|requirements|pyproject|pixi|MLmodel|MLproject|Dockerfile|azureml_environment)"
@@ -85,6 +91,7 @@ def load_lock(path: Path) -> Lock:
 
 def store_lock(path: Path, lock: Lock) -> bool:
     """Write `lock` to `path` in the format of its name; tell whether anything changed. The old file stays on any failure."""
+    from envbuild.files import write_atomic
     from envbuild.formats.detect import write_lock
 
     text = write_lock(lock, path.name)
@@ -113,6 +120,6 @@ def sources_unchanged(path: Path, definition: Path) -> bool:
 
 def _digest(path: Path) -> str:
     try:
-        return sha256_of(path)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return ""

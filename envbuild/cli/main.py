@@ -12,12 +12,25 @@ from importlib import import_module
 from envbuild import __version__
 from envbuild.core.errors import EnvbuildError
 
-COMMANDS = ("lock", "show", "image", "package", "model", "locks", "demo")
-"""One module of `envbuild.cli` for each: `add_parser(commands)` declares it and sets `run`."""
+HOMES = {
+    "lock": "lock",
+    "show": "show",
+    "image": "image",
+    "package": "package",
+    "model": "model",
+    "diff": "locks",
+    "export": "locks",
+    "import": "locks",
+    "why": "locks",
+    "tree": "locks",
+    "outdated": "locks",
+    "demo": "demo",
+}
+"""The module of `envbuild.cli` that each command lives in: its `add_parser(commands)` declares it and sets `run`."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """Return the parser of all commands; of one alone where it is known, for a quick start."""
     top = argparse.ArgumentParser(
         prog="envbuild",
         description="From an environment definition to a pinned lock, from the lock to a reproducible image, from a model to an image that serves it.",
@@ -26,14 +39,15 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"envbuild {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        import_module(f"envbuild.cli.{name}").add_parser(commands)
+    homes = [HOMES[command]] if command in HOMES else dict.fromkeys(HOMES.values())
+    for home in homes:
+        import_module(f"envbuild.cli.{home}").add_parser(commands)
     return top
 
 
 def run(argv: Sequence[str]) -> int:
     """Run the command line `argv` (without the program's name) and return the exit code."""
-    arguments = parser().parse_args(list(argv))
+    arguments = parser(argv[0] if argv else "").parse_args(list(argv))
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()

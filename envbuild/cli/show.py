@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from envbuild.core.definition import Definition
 from envbuild.core.errors import EnvbuildError
+
+if TYPE_CHECKING:
+    from envbuild.core.definition import Definition
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
