@@ -37,6 +37,11 @@ class IndexAccess:
     secrets: tuple[str, ...]
     variables: tuple[tuple[str, str], ...]
 
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """The indexes in the order in which they are asked."""
+        return () if self.no_index else (*self.extra, self.default or default_index())
+
     def public(self, url: str) -> str:
         """Return `url` as a lock may hold it: no userinfo, `${NAME}` again where a variable stood, empty where it is local."""
         if url.startswith("file:"):

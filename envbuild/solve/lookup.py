@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from envbuild.core.errors import SolveError
@@ -16,10 +15,10 @@ from envbuild.core.progress import Progress
 from envbuild.net.credentials import strip_credentials
 from envbuild.net.http import HttpClient
 from envbuild.solve.distributions import for_interpreter, only_hashes, python_minor, relative, within
-from envbuild.solve.indexes import IndexAccess, default_index, is_local
+from envbuild.solve.indexes import IndexAccess, is_local
 from envbuild.solve.options import PipRequest
 from envbuild.solve.requirements import Asked, is_wheel
-from envbuild.solve.simple_index import IndexFile, folder_files, hashed, page_files, project_files
+from envbuild.solve.simple_index import IndexFile, file_version, folder_files, hashed, is_of, page_files, project_files
 from envbuild.solve.uv_output import Annotations
 
 _AT_ONCE = 8
@@ -96,9 +95,9 @@ class Lookup:
 
     def _files(self, name: str, version: Version, links: Sequence[IndexFile]) -> tuple[str, list[IndexFile]]:
         """Return the files of `version`, and the index: the first that knows the name, so that none can slip in a twin."""
-        wanted = _of(name, version)
+        wanted = is_of(name, version)
         here = [one for one in links if wanted(one)]
-        for index in () if self.access.no_index else self._indexes():
+        for index in self.access.indexes:
             every = project_files(index, name, self.client)
             if every is None:
                 continue
@@ -113,9 +112,6 @@ class Lookup:
             raise SolveError(f"no index has a file of {name} {version}")
         return "", here
 
-    def _indexes(self) -> tuple[str, ...]:
-        return (*self.access.extra, self.access.default or default_index())
-
     def _linked(self) -> list[IndexFile]:
         pages = [
             folder_files(Path(link)) if is_local(link) else page_files(link, self.client)
@@ -127,23 +123,3 @@ class Lookup:
         full = hashed(file, self.client)
         path = relative(full.path, Path(self.request.folder)) if full.path else ""
         return replace(full, url=self.access.public(full.url), path=path)
-
-
-def file_version(filename: str) -> Version | None:
-    """Return the version in the name of a wheel or source distribution; None where it is neither."""
-    try:
-        return parse_wheel_filename(filename)[1] if is_wheel(filename) else parse_sdist_filename(filename)[1]
-    except (InvalidWheelFilename, InvalidSdistFilename):
-        return None
-
-
-def _of(name: str, version: Version) -> Callable[[IndexFile], bool]:
-    def wanted(one: IndexFile) -> bool:
-        filename = one.file.filename
-        try:
-            parsed = parse_wheel_filename(filename)[:2] if is_wheel(filename) else parse_sdist_filename(filename)
-        except (InvalidWheelFilename, InvalidSdistFilename):
-            return False
-        return parsed == (name, version)
-
-    return wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from envbuild.core.lock import PipPackage
@@ -31,6 +32,10 @@ def resolve_pip(request: PipRequest, progress: Progress) -> tuple[PipPackage, ..
     written = (one.target for one in (*request.requirements, *request.constraints))
     asked = ask(request, environ)
     access = index_access(request.index, Path(request.folder), environ, *written)
+    if any(one.extras and one.name in request.provided for one in request.requirements):
+        from envbuild.solve.extras import provided_extras
+
+        asked = replace(asked, extras=provided_extras(request, access, progress))
     if request.options.pip_resolver == "pip-tools":
         from envbuild.solve import pip_tools
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
 
 from envbuild.core.errors import NetworkError
 from envbuild.core.lock import PipFile
@@ -66,6 +69,24 @@ def hashed(file: PipFile, client: HttpClient) -> PipFile:
         return file
     content = Path(file.path).read_bytes() if file.path else client.get(file.url, limit=1 << 34)
     return replace(file, hashes=(("sha256", hashlib.sha256(content).hexdigest()),), size=len(content))
+
+
+def file_version(filename: str) -> Version | None:
+    """Return the version in the name of a wheel or source distribution; None where it is neither."""
+    parsed = _parsed(filename)
+    return parsed[1] if parsed else None
+
+
+def is_of(name: str, version: Version) -> Callable[[IndexFile], bool]:
+    """Return a test for files of the normalised distribution `name` at `version`."""
+    return lambda one: _parsed(one.file.filename) == (name, version)
+
+
+def _parsed(filename: str) -> tuple[str, Version] | None:
+    try:
+        return parse_wheel_filename(filename)[:2] if filename.endswith(".whl") else parse_sdist_filename(filename)
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return None
 
 
 def _page(url: str, client: HttpClient) -> tuple[IndexFile, ...] | None:

@@ -8,9 +8,19 @@ import pytest
 from envbuild import programs
 from envbuild.core.definition import IndexOptions
 from envbuild.core.errors import IntegrityError, NetworkError, SolveError
+from envbuild.core.progress import Progress
 from envbuild.solve.options import PipConflictError, SolveOptions
-from tests.solve.asking import pins, requirement, resolve
+from envbuild.solve.pip import resolve_pip
+from tests.solve.asking import pins, question, requirement, resolve
 from tests.support.index import Index
+
+
+class Notes(Progress):
+    def __init__(self):
+        self.texts = []
+
+    def note(self, text):
+        self.texts.append(text)
 
 
 @pytest.fixture
@@ -80,6 +90,22 @@ def test_what_is_provided_is_a_fixed_point_and_not_in_the_answer(stocked):
     found = resolve("app", index=stocked.url, provided={"lib": "1.7", "other": "9e"})
     assert pins(found) == {"app": "1.0", "win": "1.0"}
     assert found[0].dependencies == ("win",)
+
+
+@pytest.mark.parametrize("resolver", ["uv", "pip-tools"])
+def test_an_extra_of_what_is_provided_brings_what_it_needs(stocked, resolver):
+    extras = {"array": ["lib<2"], "all": ["typed[array]", "win"], "unasked": ["app"]}
+    stocked.add("typed", "1.0", requires=["never"], extras=extras)
+    options = SolveOptions(pip_resolver=resolver)
+    found = resolve("typed[all]", index=stocked.url, provided={"typed": "1.0"}, options=options)
+    assert pins(found) == {"lib": "1.5", "win": "1.0"}
+
+
+def test_an_extra_that_no_index_can_tell_is_a_note(stocked):
+    notes = Notes()
+    request = question("typed[array]", "lib", index=stocked.url, provided={"typed": "1.0"})
+    assert pins(resolve_pip(request, notes)) == {"lib": "2.0"}
+    assert "typed[array]" in notes.texts[0]
 
 
 def test_provided_may_be_on_no_index_at_all(index):
@@ -302,11 +328,11 @@ def test_a_python_that_is_no_version_is_refused(stocked):
 def test_the_graph_is_the_same_from_uvs_log_and_from_its_annotations(stocked, monkeypatch):
     stocked.add("typed", "1.0", extras={"more": ["lib<2", "app"]})
     stocked.add("typed", "2.0", requires=["absent"])
-    question = {"lines": ["typed[more]", "win; sys_platform == 'win32'"], "index": stocked.url}
-    from_log = resolve(*question["lines"], index=question["index"])
+    lines = ["typed[more]", "win; sys_platform == 'win32'"]
+    from_log = resolve(*lines, index=stocked.url)
     assert from_log[-2].dependencies == ("app", "lib")
     monkeypatch.setattr("envbuild.solve.uv.parse_log", lambda *_: None)
-    assert resolve(*question["lines"], index=question["index"]) == from_log
+    assert resolve(*lines, index=stocked.url) == from_log
 
 
 def make_source(folder):

@@ -1,0 +1,90 @@
+"""Two sides, timed in turn in one run; a row of the table is a ratio of medians and the bar that it is held against."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from envbuild import programs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One comparison. Times are seconds; `bar` is the most that ours / peer may be, 0 for none."""
+
+    what: str
+    peer: str
+    ours: Sequence[float]
+    theirs: Sequence[float]
+    bar: float = 0.0
+    notes: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.ours) / statistics.median(self.theirs)
+
+    @property
+    def missed(self) -> bool:
+        return bool(self.bar) and self.ratio > self.bar
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "what": self.what,
+            "peer": self.peer,
+            "ours": [round(one, 3) for one in self.ours],
+            "theirs": [round(one, 3) for one in self.theirs],
+            "ratio": round(self.ratio, 3),
+            "bar": self.bar or None,
+            **self.notes,
+        }
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Return how long `action` takes."""
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
+
+
+def in_turn(
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    rounds: int,
+    *,
+    before: Callable[[], object] = lambda: None,
+) -> tuple[list[float], list[float]]:
+    """Time both sides `rounds` times, now one first and now the other; `before` (not timed) prepares each single run."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds):
+        sides = [(ours, times[0]), (theirs, times[1])]
+        for action, found in sides if number % 2 == 0 else reversed(sides):
+            before()
+            found.append(seconds(action))
+    return times
+
+
+def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> programs.Completed:
+    """Run `argv`; what it printed is in the error where it fails."""
+    return programs.run(argv, cwd=cwd, env=env)
+
+
+def report(rows: Sequence[Row], *, as_json: bool, check: bool) -> int:
+    """Print the table (or JSON), name each missed bar on stderr, and return the exit code."""
+    if as_json:
+        print(json.dumps({"rows": [row.to_dict() for row in rows]}))
+    else:
+        print(f"{'what':<44} {'ours':>8} {'peer':>8} {'ratio':>7} {'bar':>6}  peer")
+        for row in rows:
+            mine, other = statistics.median(row.ours), statistics.median(row.theirs)
+            bar = f"{row.bar:.2f}" if row.bar else ""
+            notes = "  ".join(f"{name}={value}" for name, value in row.notes.items())
+            print(f"{row.what:<44} {mine:>8.2f} {other:>8.2f} {row.ratio:>7.3f} {bar:>6}  {row.peer}  {notes}")
+    for row in rows:
+        if row.missed:
+            print(f"missed: {row.what}: {row.ratio:.2f} of {row.peer}, at most {row.bar:.2f} wanted", file=sys.stderr)
+    return 1 if check and any(row.missed for row in rows) else 0
