@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from envbuild.core.bases import (
     OLDEST_CONDA,
@@ -22,14 +20,12 @@ from envbuild.core.platforms import PLATFORMS
 from envbuild.core.progress import Progress
 from envbuild.core.reference import ImageReference
 from envbuild.solve.base_contents import Contents, read_contents
-from envbuild.solve.python import default_base
 
 InspectBase = Callable[[str], str]
 """Asks a local container engine for the digest (`sha256:…`) that it pulled an image reference with; empty where it has none."""
 
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
-_FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,31 +50,6 @@ class BaseQuestion:
     offline: bool = False
     previous: LockedBase = field(default_factory=LockedBase)
     inspect: InspectBase | None = None
-
-
-def base_reference(definition: Definition, folder: Path) -> str:
-    """Return the image that the definition starts from, as written; of a Dockerfile, the last stage's; empty if none is known."""
-    base = definition.base
-    if base.image:
-        return base.image
-    text = base.dockerfile
-    if base.context is not None:
-        path = folder / base.context.path / base.context.dockerfile_path
-        text = path.read_text("utf-8", "replace") if path.is_file() else ""
-    if base:
-        return last_stage_image(text)
-    return default_base(definition)
-
-
-def last_stage_image(dockerfile: str) -> str:
-    """Return the image that the last stage of `dockerfile` is built on; empty where a variable or nothing stands there."""
-    stages: dict[str, str] = {}
-    image = ""
-    for found in _FROM.finditer(dockerfile):
-        image = stages.get(found[1].lower(), found[1])
-        if found[2]:
-            stages[found[2].lower()] = image
-    return "" if "$" in image or image == "scratch" else image
 
 
 def check_base(definition: Definition, facts: BaseFacts) -> None:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +12,13 @@ from envbuild.core.definition import CondaSpec
 from envbuild.core.errors import EnvbuildError, SolveError
 from envbuild.core.lock import CondaPackage
 from envbuild.files import cache_root
-from envbuild.programs import converse
 from envbuild.solve.channels import expand_channels
+from envbuild.solve.conda_process import SolverProcess
 from envbuild.solve.conflict import conda_problem, expanded
 from envbuild.solve.options import SolveOptions
 
 SOLVE_SECONDS = 600
 REQUEST_SECONDS = 300
-_START = "import sys; folders = sys.argv[1:]; sys.path += folders; import conda_worker; conda_worker.main(folders[1])"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +48,11 @@ class CondaAnswer:
 
 
 class CondaSolver:
-    """A conversation with the solver's process; what it has read of a channel serves all questions. A context manager.
+    """Answers conda's side; what its process has read of a channel serves all questions. A context manager."""
 
-    Made early, it starts up while the definition is still being read.
-    """
-
-    def __init__(self) -> None:
-        """Start the process; it waits for `open`."""
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115
-        argv = [sys.executable, "-I", "-S", "-c", _START, str(Path(__file__).parent), _engine_folder()]
-        self._process = converse(argv, log=self._log, env=_environment())
+    def __init__(self, process: SolverProcess | None = None) -> None:
+        """Take a `process` that was started early, or start one; it ends with this solver."""
+        self._process = process or SolverProcess()
         self._open = False
 
     def __enter__(self) -> CondaSolver:
@@ -72,27 +61,18 @@ class CondaSolver:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._process.close()
 
     @property
     def pid(self) -> int:
         """The id of the solver's process."""
         return self._process.pid
 
-    def close(self) -> None:
-        """End the process."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._log):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
-
     def open(self, options: SolveOptions, folder: Path) -> None:
         """Say, once, how channels are reached; `folder` is where relative channels start."""
         if not self._open:
             self._open = True
-            self._say(_settings(options, folder))
+            self._process.say(_settings(options, folder))
 
     def solve(
         self, requests: Sequence[CondaRequest], advance: Callable[[str], None] = lambda _platform: None
@@ -102,8 +82,8 @@ class CondaSolver:
         Raises:
             SolveError: a channel cannot be read or a request has no answer; every such platform is named.
         """
-        self._say([_wish(one) for one in requests])
-        answers = [self._hear() for _ in requests]
+        self._process.say([_wish(one) for one in requests])
+        answers = [self._process.hear() for _ in requests]
         answers.sort(key=lambda answer: answer["number"])
         problems = [
             conda_problem(request.platform, request.specs, answer)
@@ -115,44 +95,6 @@ class CondaSolver:
         for request in requests:
             advance(request.platform)
         return tuple(_answer(request.platform, answer) for request, answer in zip(requests, answers, strict=True))
-
-    def _say(self, value: object) -> None:
-        assert self._process.stdin is not None  # noqa: S101
-        try:
-            self._process.stdin.write(json.dumps(value).encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError as error:
-            raise self._died() from error
-
-    def _hear(self) -> dict[str, Any]:
-        assert self._process.stdout is not None  # noqa: S101
-        line = self._process.stdout.readline()
-        if not line.endswith(b"\n"):
-            raise self._died()
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def _died(self) -> SolveError:
-        self._process.wait()
-        self._log.seek(0)
-        tail = self._log.read().decode(errors="replace").strip().splitlines()[-8:]
-        return SolveError("\n  ".join(["the conda solver ended without an answer", *tail]))
-
-
-def _engine_folder() -> str:
-    import importlib.util
-
-    found = importlib.util.find_spec("rattler")
-    if found is None or found.origin is None:
-        raise SolveError("the conda solver is not installed", hint="pip install py-rattler")
-    return str(Path(found.origin).parent.parent)
-
-
-def _environment() -> dict[str, str]:
-    """Return this process's environment; a file of authorities that is named for other tools is the engine's as well."""
-    environ = dict(os.environ)
-    named = next(filter(None, map(environ.get, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))), None)
-    return {**environ, "SSL_CERT_FILE": named} if named else environ
 
 
 def _settings(options: SolveOptions, folder: Path) -> dict[str, object]:

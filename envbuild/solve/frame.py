@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +83,8 @@ def apt_part(task: Task, base: LockedBase, python: LockedPython | None) -> Locke
 
 
 def _snapshot(options: SolveOptions, base: LockedBase) -> str:
+    import datetime as dt
+
     name, _, release = (base.distribution or known_distribution(base.reference)).partition(" ")
     numbers = tuple(int(part) for part in release.split(".") if part.isdigit())
     if numbers < _SNAPSHOTS.get(name, (10**6,)):

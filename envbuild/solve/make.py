@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,9 @@ from envbuild.core.lock import Lock, LockedBase, LockedPython, PipPackage
 from envbuild.core.platforms import PLATFORMS, image_platform, parse_platform
 from envbuild.core.progress import SILENT, Progress
 from envbuild.solve.background import Background
-from envbuild.solve.base import BaseFacts, BaseQuestion, InspectBase, base_reference, check_base, look_at_base
+from envbuild.solve.base_name import base_reference
 from envbuild.solve.channels import effective_channels
 from envbuild.solve.conda import CondaRequest, CondaSolver, seconds
-from envbuild.solve.content_hash import conda_lock_content_hash
 from envbuild.solve.frame import frame, kept_packages, kept_pip, version_of, virtual_part
 from envbuild.solve.joint import JointAnswer, merged, solve_jointly
 from envbuild.solve.options import CondaSolver as CondaSolverName
@@ -33,6 +33,7 @@ from envbuild.solve.python import (
 from envbuild.solve.virtual import glibc_of, virtual_packages
 
 if TYPE_CHECKING:
+    from envbuild.solve.base import BaseFacts, InspectBase
     from envbuild.solve.conda_lock_backend import CondaLockSolver
 
 
@@ -149,6 +150,8 @@ def _with_digest(task: Task, previous: Lock) -> Lock:
 
 def _look(task: Task, *, read: bool) -> BaseFacts:
     """Ask for the base, its files only where `read`, and check what is known of it."""
+    from envbuild.solve.base import BaseQuestion, check_base, look_at_base
+
     previous = task.previous.base if task.previous and not task.options.update_base else LockedBase()
     question = BaseQuestion(
         reference=base_reference(task.definition, task.folder),
@@ -183,12 +186,21 @@ def _lock_with_conda(task: Task, solver: CondaSolver | CondaLockSolver) -> Lock:
     distribution = known_distribution(reference)
     if reference and not distribution:
         return _joint_lock(task, solver, _look(task, read=True).locked)
-    looking = Background(lambda: _look(task, read=False))
+    looking = Background(lambda: _look_and_import(task))
     lock = _joint_lock(task, solver, LockedBase(reference=reference, distribution=distribution))
     return replace(lock, base=looking.result().locked)
 
 
+def _look_and_import(task: Task) -> BaseFacts:
+    """Ask for the base, and import what the end of the solve needs: both cost nothing while another process computes."""
+    for module in ("content_hash", "tools"):
+        import_module(f"envbuild.solve.{module}")
+    return _look(task, read=False)
+
+
 def _joint_lock(task: Task, solver: CondaSolver | CondaLockSolver, base: LockedBase) -> Lock:
+    from envbuild.solve.content_hash import conda_lock_content_hash
+
     definition = task.definition
     virtual = virtual_part(task, base)
     channels = effective_channels(definition.channels)

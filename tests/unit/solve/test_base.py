@@ -11,13 +11,12 @@ from envbuild.core.progress import Progress
 from envbuild.solve.base import (
     BaseFacts,
     BaseQuestion,
-    base_reference,
     check_base,
     image_reference,
-    last_stage_image,
     look_at_base,
 )
 from envbuild.solve.base_contents import Contents, from_configuration, from_files
+from envbuild.solve.base_name import base_reference, last_stage_image
 from envbuild.solve.python import FoundPython
 
 DIGEST = "sha256:" + "ab" * 32
