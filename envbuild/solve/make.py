@@ -268,7 +268,7 @@ def pip_request(task: Task, python: str, virtual: tuple[str, ...]) -> PipRequest
         provided=declared,
         previous=kept_pip(task),
         folder=str(task.folder),
-        options=task.options,
+        options=replace(task.options, platforms=task.platforms),
     )
 
 
