@@ -7,6 +7,7 @@ import re
 from envbuild.core.definition import Definition, IndexOptions, Origin, PipRequirement
 from envbuild.core.names import is_distribution, normalize
 from envbuild.read.findings import Findings
+from envbuild.read.sources import beside
 from envbuild.read.urls import has_credentials
 
 LINE_OPTIONS = frozenset(
@@ -121,7 +122,8 @@ class PipSide:
         elif re.search(r"\s", url) or not url:
             findings.refuse(at, f"{name} {value!r} is not a URL")
         elif name in ("-f", "--find-links"):
-            _append(self.find_links, url)
+            # a folder counts from the file that names it
+            _append(self.find_links, url if "://" in url or "/" not in at.file else beside(at.file, url))
         elif name == "--extra-index-url":
             _append(self.extra_index_urls, url)
         else:

@@ -9,7 +9,10 @@ from envbuild.core.definition import CondaSpec
 
 
 def python_of(specs: Iterable[CondaSpec]) -> str:
-    """Return what the `python` entry of a conda list asks for: `3.10` for `=3.10`, otherwise as conda writes it."""
+    """Return what the `python` entry of a conda list asks for, as a bare version or a PEP 440 specifier.
+
+    Alternatives that no specifier can say give an empty text; the conda spec still holds them.
+    """
     for spec in specs:
         if spec.name == "python":
             return bare(spec.version)
@@ -17,9 +20,24 @@ def python_of(specs: Iterable[CondaSpec]) -> str:
 
 
 def bare(version: str) -> str:
-    """Return `3.10` for conda's `=3.10` and `3.10.*`; other expressions as they are."""
-    found = re.fullmatch(r"=?(\d+(?:\.\d+)*)(?:\.\*)?", version)
-    return found[1] if found else version
+    """Return `3.10` for conda's `=3.10` and `3.10.*`, `==3.10.*,<4` for `3.10.*,<4`, `>=3.8,<3.10` for `3.8.*|3.9.*`."""
+    if found := re.fullmatch(r"=?(\d+(?:\.\d+)*)(?:\.\*)?", version):
+        return found[1]
+    if "|" in version:
+        return _one_range(version)
+    terms = [f"=={term}" if term[:1].isdigit() else term for term in version.split(",")]
+    specifier = ",".join(terms)
+    return specifier if is_python_version(specifier) else ""
+
+
+def _one_range(version: str) -> str:
+    # rare, and the only need for `packaging` here
+    from envbuild.read.poetry_version import to_pep440
+
+    try:
+        return to_pep440(version.strip("()"))
+    except ValueError:
+        return ""
 
 
 _PEP_440 = re.compile(r"\s*(?:(?:==|!=|>=|<=|~=|>|<)\s*)?\d+(?:\.\d+)*(?:\.\*)?(?:(?:a|b|rc)\d+)?\s*")

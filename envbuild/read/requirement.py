@@ -35,7 +35,7 @@ _FOLDERS = re.compile(r"""[^\s<>=!~\[\];:@'"]*[/\\][^\s<>=!~\[\];:@'"]*""")
 _NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\])?\s*@\s*\S", re.DOTALL)
 _EXTRAS = re.compile(r"(.+?)\s*\[([^\[\]]*)\]")
 _EGG = re.compile(r"(?:^|&)egg=([^&]*)")
-_SCP = re.compile(r"(git\+)?(?:ssh://)?git@[\w.-]+:[^/\d]\S*")
+_SCP = re.compile(r"(?:git\+)?(?:ssh://)?git@([\w.-]+):([^/\d]\S*)")
 
 
 def read_requirement(
@@ -57,11 +57,14 @@ def read_requirement(
         )
         return None
     place = _split_marker(body)[0]
+    if found := _SCP.fullmatch(place):
+        findings.refuse(at, f"{place!r} is git's short form, not a URL", f"write git+ssh://git@{found[1]}/{found[2]}")
+        return None
     if not _NAMED.match(body) and (_URL.fullmatch(place) or _is_path(place, editable=editable)):
-        found = _by_place(body, at, findings, editable=editable)
+        one = _by_place(body, at, findings, editable=editable)
     else:
-        found = _by_name(body, at, findings, editable=editable)
-    return replace(found, hashes=hashes) if found is not None and hashes else found
+        one = _by_name(body, at, findings, editable=editable)
+    return replace(one, hashes=hashes) if one is not None and hashes else one
 
 
 def _is_path(text: str, *, editable: bool) -> bool:
@@ -103,11 +106,6 @@ def _by_place(text: str, at: Origin, findings: Findings, *, editable: bool) -> P
     body, marker = _split_marker(text)
     if marker and not is_marker(marker):
         findings.refuse(at, f"{marker!r} is not an environment marker", 'for example: ; python_version >= "3.10"')
-        return None
-    if _SCP.fullmatch(body) and "://" not in body.removeprefix("git+"):
-        findings.refuse(
-            at, f"{body!r} is not a URL", f"write git+ssh://{body.removeprefix('git+').replace(':', '/', 1)}"
-        )
         return None
     is_url = bool(_URL.fullmatch(body)) and not re.match(r"[A-Za-z]:[\\/]", body)
     place, extras = _split_extras(body)

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import pytest
+
+from envbuild.core.errors import DefinitionError
+from envbuild.read.pyproject import parse_pixi, parse_pyproject
+
+
+def no_file(path):
+    raise AssertionError(path)
+
+
+def read(text, environment="", include=no_file):
+    return parse_pyproject(text, "pyproject.toml", include, environment)
+
+
+def pip(text, environment=""):
+    return [one.text for one in read(text, environment).pip]
+
+
+def message(text, environment=""):
+    with pytest.raises(DefinitionError) as caught:
+        read(text, environment)
+    return str(caught.value)
+
+
+PROJECT = """
+[project]
+name = "demo"
+requires-python = ">= 3.10, < 3.13"
+dependencies = ["rich"]
+[project.optional-dependencies]
+gpu = ["torch"]
+all = ["Demo[gpu]", "tqdm"]
+[dependency-groups]
+lint = ["ruff"]
+dev = ["pytest", {include-group = "lint"}]
+"""
+
+
+def test_a_project_is_its_dependencies_and_the_rest_is_noted():
+    found = read(PROJECT)
+    assert (found.name, found.python, [one.text for one in found.pip]) == ("demo", ">=3.10,<3.13", ["rich"])
+    assert "gpu, all, lint, dev" in found.notes[0].message
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [("gpu", ["rich", "torch"]), ("all", ["rich", "torch", "tqdm"]), ("dev", ["rich", "pytest", "ruff"])],
+)
+def test_an_extra_or_a_group_is_chosen_by_name(environment, expected):
+    assert pip(PROJECT, environment) == expected
+
+
+def test_groups_without_a_project_are_all_taken():
+    assert pip("[dependency-groups]\na = ['x']\nb = ['y']\n") == ["x", "y"]
+
+
+def test_groups_that_include_one_another_are_refused():
+    text = "[dependency-groups]\na = [{include-group = 'b'}]\nb = [{include-group = 'a'}]\n"
+    assert "a → b → a" in message(text)
+
+
+def test_our_table_wins_over_every_other():
+    assert pip(PROJECT + "[tool.envbuild]\npip = ['ours']\n") == ["ours"]
+
+
+def test_a_table_that_names_no_packages_takes_the_project():
+    found = read(PROJECT + "[tool.envbuild]\nbase = 'ubuntu:22.04'\nextras = ['gpu']\n")
+    assert [one.text for one in found.pip] == ["rich", "torch"]
+    assert found.python == ">=3.10,<3.13"
+
+
+def test_environments_inherit_what_they_do_not_say():
+    text = "[tool.envbuild]\nchannels = ['c']\npython = 3.10\n[tool.envbuild.environments.a]\nchannels = ['d']\n"
+    found = read(text)
+    assert (found.name, found.channels, found.python) == ("a", ("d",), "3.10")
+
+
+def test_a_number_as_python_is_read_as_it_was_written():
+    found = read("[tool.envbuild]\npython = 3.10\npip = ['x']\n")
+    assert found.python == "3.10"
+    assert found.notes[0].hint == 'write python = "3.10"'
+
+
+def test_an_environment_that_is_not_there_is_named_with_those_that_are():
+    assert "it has: a" in message("[tool.envbuild.environments.a]\npip = ['x']\n", "b")
+
+
+def test_dynamic_dependencies_are_read_where_setuptools_names_a_file():
+    text = "[project]\nname='x'\ndynamic=['dependencies']\n[tool.setuptools.dynamic]\ndependencies={file=['r.txt']}\n"
+    found = read(text, include=lambda path: {"r.txt": b"flask\n"}[path])
+    assert [one.text for one in found.pip] == ["flask"]
+
+
+def test_dynamic_dependencies_are_refused_where_only_code_knows_them():
+    assert "dynamic" in message("[project]\nname='x'\ndynamic=['dependencies']\n")
+
+
+def test_uv_says_where_a_dependency_comes_from():
+    text = """
+[project]
+name = "x"
+dependencies = ["a[e]>=1 ; python_version > '3.8'", "b", "c"]
+[tool.uv]
+constraint-dependencies = ["d<2"]
+[tool.uv.sources]
+a = {git = "https://git.example/a.git", tag = "v1", subdirectory = "sub"}
+b = {path = "../b", editable = true}
+[[tool.uv.index]]
+url = "https://index.example/simple"
+default = true
+"""
+    found = read(text)
+    assert [one.text for one in found.pip] == [
+        'a[e] @ git+https://git.example/a.git@v1#subdirectory=sub ; python_version > "3.8"',
+        "-e ../b",
+        "c",
+    ]
+    assert [one.text for one in found.constraints] == ["d<2"]
+    assert found.index.index_url == "https://index.example/simple"
+
+
+def test_conda_lock_gives_the_conda_side():
+    text = """
+[project]
+name = "x"
+dependencies = ["flask"]
+[tool.conda-lock]
+channels = ["conda-forge"]
+platforms = ["linux-64"]
+[tool.conda-lock.dependencies]
+numpy = ">=1.26"
+cuda = {version = "11.*", channel = "nvidia"}
+only-pip = {version = "^1.0", source = "pypi"}
+"""
+    found = read(text)
+    assert [one.text for one in found.conda] == ["numpy >=1.26", "nvidia::cuda =11"]
+    assert [one.text for one in found.pip] == ["flask", "only-pip<2.0,>=1.0"]
+
+
+def test_a_file_that_only_configures_tools_defines_no_environment():
+    assert "defines no environment" in message("[tool.black]\nline-length = 100\n")
+
+
+PIXI = """
+[workspace]
+name = "x"
+channels = ["conda-forge"]
+platforms = ["linux-64"]
+[dependencies]
+numpy = "1.26.*"
+[feature.test.dependencies]
+pytest = "*"
+[environments]
+test = {features = ["test"]}
+lonely = {features = ["test"], no-default-feature = true}
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"), [("", ["numpy"]), ("test", ["pytest", "numpy"]), ("lonely", ["pytest"])]
+)
+def test_a_pixi_environment_is_made_of_its_features(environment, expected):
+    assert [one.name for one in parse_pixi(PIXI, "pixi.toml", no_file, environment).conda] == expected
+
+
+def test_inline_tables_may_span_lines_as_toml_1_1_has_it():
+    text = PIXI + '[pypi-dependencies]\nflask = {\n  version = ">=2", # a comment with }\n  extras = ["a,}"],\n}\n'
+    with pytest.raises(DefinitionError, match="not a requirement"):
+        parse_pixi(text, "pixi.toml", no_file)
+    found = parse_pixi(text.replace("a,}", "async"), "pixi.toml", no_file)
+    assert [one.text for one in found.pip] == ["flask[async]>=2"]
