@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from envbuild.core.bases import known_distribution
 from envbuild.core.definition import Definition
 from envbuild.core.errors import SolveError
+from envbuild.core.freshness import freshness
 from envbuild.core.lock import Lock, LockedBase, LockedPython, PipPackage
 from envbuild.core.platforms import PLATFORMS, image_platform, parse_platform
 from envbuild.core.progress import SILENT, Progress
@@ -30,7 +31,7 @@ from envbuild.solve.python import (
     still_good,
     with_python,
 )
-from envbuild.solve.virtual import glibc_of, virtual_packages
+from envbuild.solve.virtual import glibc_of, parse_virtual_package, virtual_packages
 
 if TYPE_CHECKING:
     from envbuild.solve.base import BaseFacts, InspectBase
@@ -81,8 +82,8 @@ def make_lock(
         progress=progress,
         inspect_base=inspect_base,
     )
-    if previous is not None and _unchanged(task, previous):
-        return _with_digest(task, previous)
+    if previous is not None and (kept := _kept(task, previous)) is not None:
+        return kept
     if definition.user_managed:
         return _lock_user_managed(task)
     return _with_tools(task, _solve(task, solver))
@@ -129,14 +130,30 @@ def _platforms(definition: Definition, previous: Lock | None, options: SolveOpti
     return tuple(dict.fromkeys(parse_platform(text).subdir for text in written))
 
 
-def _unchanged(task: Task, previous: Lock) -> bool:
+def _kept(task: Task, previous: Lock) -> Lock | None:
+    """Return `previous` if it still answers: as it is for the same definition, with a new hash for one that it satisfies."""
     options = task.options
-    return (
-        previous.definition_hash == task.definition.hash
-        and previous.platforms == task.platforms
-        and previous.exclude_newer == options.exclude_newer
-        and set(options.virtual_packages) <= set(previous.virtual_packages)
-        and not (options.update or options.update_all or options.update_base)
+    wishes = {parse_virtual_package(text)[1] for text in options.virtual_packages}
+    moving = options.update or options.update_all or options.update_base
+    same_frame = previous.platforms == task.platforms and previous.exclude_newer == options.exclude_newer
+    if moving or not same_frame or not wishes <= set(previous.virtual_packages):
+        return None
+    if previous.definition_hash == task.definition.hash:
+        return _with_digest(task, previous)
+    return _with_digest(task, _renewed(task, previous)) if freshness(task.definition, previous).fresh else None
+
+
+def _renewed(task: Task, previous: Lock) -> Lock:
+    from envbuild.solve.content_hash import conda_lock_content_hash
+
+    definition = task.definition
+    hashes = conda_lock_content_hash(definition, task.platforms) if definition.uses_conda else ()
+    return replace(
+        previous,
+        definition_hash=definition.hash,
+        sources=definition.sources,
+        conda_content_hash=hashes,
+        apt=replace(previous.apt, packages=definition.apt),
     )
 
 
@@ -202,6 +219,10 @@ def _joint_lock(task: Task, solver: CondaSolver | CondaLockSolver, base: LockedB
     from envbuild.solve.content_hash import conda_lock_content_hash
 
     definition = task.definition
+    if definition.pip and not any(spec.name == "pip" for spec in definition.conda):
+        task.progress.note(
+            "the definition has pip requirements but no pip; as conda does, it is added to the conda packages"
+        )
     virtual = virtual_part(task, base)
     channels = effective_channels(definition.channels)
     answer = solve_jointly(

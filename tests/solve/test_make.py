@@ -89,6 +89,25 @@ def test_an_unchanged_definition_gives_its_lock_back_though_the_channel_moved_on
     assert lock(asked, found) is found
 
 
+def test_a_definition_that_the_lock_satisfies_only_renews_the_hash(records, tmp_path):
+    with records as site:
+        found = lock(definition("python=3.11", "alpha", channels=[site.url]))
+        before = len(site.requests)
+        asked = definition("python=3.11", "alpha >=1", channels=[site.url])
+        renewed = lock(asked, found)
+        assert len(site.requests) == before
+    assert renewed.definition_hash == asked.hash != found.definition_hash
+    assert renewed.conda_content_hash != found.conda_content_hash
+    assert renewed.conda == found.conda
+
+
+def test_pip_is_added_with_a_word_about_it(records, index, tmp_path):
+    index.add("flask", "3.0")
+    heard = Heard()
+    lock(definition("python=3.11", channels=[records.write(tmp_path)], pip=["flask"]), progress=heard)
+    assert any("no pip" in note for note in heard.notes)
+
+
 def test_a_lock_read_from_its_file_is_kept_as_it_is(records, tmp_path):
     asked = definition("python=3.11", "alpha", channels=[records.write(tmp_path)])
     text = write_lock(lock(asked), "conda-lock.yml")
