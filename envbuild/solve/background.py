@@ -20,6 +20,10 @@ class Background(Generic[Result]):
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def wait(self) -> None:
+        """Wait for the end, whatever it is."""
+        self._thread.join()
+
     def result(self) -> Result:
         """Return what the work returned, or raise what it raised."""
         self._thread.join()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from envbuild.core.definition import Definition
 from envbuild.core.errors import Problem, SolveError
 from envbuild.core.lock import PipPackage
 from envbuild.core.progress import Progress
+from envbuild.solve.background import Background
 from envbuild.solve.conda import CondaAnswer, CondaRequest
 from envbuild.solve.conflict import indented, written
 from envbuild.solve.names import conda_name, pep440, provided
@@ -89,20 +91,27 @@ def _pip_round(
 ) -> tuple[PipPackage, ...]:
     if not question.requirements:
         return ()
-    found: list[PipPackage] = []
     with progress.step("solve pip", total=len(answers)) as step:
-        for answer in answers:
-            here = tuple(one for one in question.previous if not one.platforms or answer.platform in one.platforms)
-            request = replace(
-                question,
-                platforms=(answer.platform,),
-                python=_python(answer) or question.python,
-                provided={**question.provided, **provided(answer)},
-                previous=here,
-            )
-            found.extend(replace(one, platforms=(answer.platform,)) for one in resolve(request, progress))
+        # a resolver is a process that mostly waits for the index: all platforms ask at once
+        work = [Background(partial(resolve, _pip_question(one, question), progress)) for one in answers]
+        for one in work:
+            one.wait()
+        found: list[PipPackage] = []
+        for answer, one in zip(answers, work, strict=True):
+            found.extend(replace(package, platforms=(answer.platform,)) for package in one.result())
             step.advance(detail=answer.platform)
     return merged(found, tuple(answer.platform for answer in answers))
+
+
+def _pip_question(answer: CondaAnswer, question: PipRequest) -> PipRequest:
+    """Return `question` for one platform, over what conda provides there."""
+    return replace(
+        question,
+        platforms=(answer.platform,),
+        python=_python(answer) or question.python,
+        provided={**question.provided, **provided(answer)},
+        previous=tuple(one for one in question.previous if not one.platforms or answer.platform in one.platforms),
+    )
 
 
 def merged(packages: Sequence[PipPackage], platforms: tuple[str, ...]) -> tuple[PipPackage, ...]:
