@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import shutil
@@ -19,7 +20,10 @@ from envbuild.files import new_folder
 DOCKERFILE = "Dockerfile"
 
 EPOCH = 315532800
-"""The time of every file that we write, 1980-01-01: the earliest that a ZIP archive can hold."""
+"""1980-01-01, the earliest time that a ZIP archive can hold."""
+
+_YEARS = 300_000_000
+"""Seconds: nine and a half years."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,21 +107,37 @@ def _write(file: ContextFile, target: Path) -> None:
     try:
         with file.open() as source, target.open("wb") as output:
             shutil.copyfileobj(source, output)
+        with target.open("rb") as written:
+            time = stamp(written)
     except OSError as error:
         raise PlanError(f"{file.source or target}: {error.strerror or error}") from error
     target.chmod(file.mode)
+    os.utime(target, (time, time))
+
+
+def stamp(content: IO[bytes]) -> int:
+    """Return the time that a file with `content` gets: always the same for the same bytes, and another for others.
+
+    One time for all would be wrong: BuildKit takes a file of equal size and time for unchanged and does not read it again.
+    """
+    digest = hashlib.sha256()
+    while block := content.read(1 << 20):
+        digest.update(block)
+    return EPOCH + int(digest.hexdigest()[:15], 16) % _YEARS
 
 
 def _settle(root: Path) -> None:
-    """Give every file the same time and every folder the same mode, whatever the umask: they go into the image."""
+    """Give folders and links one time, and folders one mode whatever the umask: they go into the image."""
     for path in sorted(root.rglob("*"), reverse=True):
-        if path.is_dir() and not path.is_symlink():
+        if path.is_symlink():
+            os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+        elif path.is_dir():
             path.chmod(0o755)
-        os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
+            os.utime(path, (EPOCH, EPOCH))
 
 
 def tar_context(context: Context, output: IO[bytes]) -> None:
-    """Write `context` to `output` as a tar archive that is the same for the same context: sorted, no times, no owners.
+    """Write `context` to `output` as a tar archive that is the same for the same context: sorted, no owners, `stamp`s.
 
     Raises:
         PlanError: a file that the context names cannot be read.
@@ -136,6 +156,7 @@ def _add(archive: tarfile.TarFile, file: ContextFile) -> None:
         return
     try:
         with file.open() as source:
+            entry.mtime = stamp(source)
             entry.size = source.seek(0, io.SEEK_END)
             source.seek(0)
             archive.addfile(entry, source)

@@ -7,18 +7,17 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from envbuild.context import DOCKERFILE, ContextFile
+from envbuild.context import ContextFile
 from envbuild.core.errors import PlanError, Problem
 from envbuild.dockerignore import DockerIgnore
 
 IGNORE_FILE = ".dockerignore"
 
 
-def read_folder(folder: Path, dockerfile: str) -> tuple[str, tuple[ContextFile, ...]]:
+def read_folder(folder: Path, dockerfile: str, *, below: str = "") -> tuple[str, tuple[ContextFile, ...]]:
     """Return the text of `dockerfile` (relative to `folder`) and the files of the context but those that are ignored.
 
-    Left out as well: `.dockerignore` itself, which would rule over our files too, and a `Dockerfile` at the top, whose
-    place ours takes. Empty folders are left out.
+    The paths of the files start with `below` where it is given. Empty folders are left out.
 
     Raises:
         PlanError: the folder or its Dockerfile is missing or unreadable, or lies outside.
@@ -27,7 +26,8 @@ def read_folder(folder: Path, dockerfile: str) -> tuple[str, tuple[ContextFile, 
         raise PlanError(f"the build context {folder} is not a folder", hint="fetch it and name the folder")
     text = _read(folder, dockerfile)
     rules = _rules(folder, dockerfile)
-    return text, tuple(sorted(_files(folder, rules), key=lambda one: one.path))
+    found = _files(folder, rules, f"{below}/" if below else "")
+    return text, tuple(sorted(found, key=lambda one: one.path))
 
 
 def _read(folder: Path, dockerfile: str) -> str:
@@ -51,17 +51,17 @@ def _rules(folder: Path, dockerfile: str) -> DockerIgnore:
     return DockerIgnore()
 
 
-def _files(folder: Path, rules: DockerIgnore) -> Iterator[ContextFile]:
+def _files(folder: Path, rules: DockerIgnore, prefix: str) -> Iterator[ContextFile]:
     for place, folders, names in os.walk(folder):
         links = [name for name in folders if Path(place, name).is_symlink()]
         folders[:] = sorted(name for name in folders if name not in links)
         for name in [*names, *links]:
             path = Path(place, name)
             relative = path.relative_to(folder).as_posix()
-            if relative in (DOCKERFILE, IGNORE_FILE) or rules.ignores(relative):
+            if rules.ignores(relative):
                 continue
             mode = path.lstat().st_mode
             if stat.S_ISLNK(mode):
-                yield ContextFile(path=relative, link=str(path.readlink()))
+                yield ContextFile(path=prefix + relative, link=str(path.readlink()))
             elif stat.S_ISREG(mode):
-                yield ContextFile(path=relative, source=path, mode=stat.S_IMODE(mode) & 0o777)
+                yield ContextFile(path=prefix + relative, source=path, mode=stat.S_IMODE(mode) & 0o777)

@@ -1,4 +1,4 @@
-"""The text of a Dockerfile: quoting values so that none can become an instruction, and reading a user's own. Pure."""
+"""The text of a Dockerfile: quoting values so that none can become an instruction, and finding where each one starts. Pure."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-from envbuild.core.errors import PlanError, Problem
+from envbuild.core.errors import PlanError
 from envbuild.core.names import is_one_line
 
-_DIRECTIVE = re.compile(r"#\s*(syntax|escape|check)\s*=\s*(.*?)\s*", re.IGNORECASE)
-_FROM = re.compile(r"FROM((?:\s+--\S+)*)\s+(\S+)(?:\s+AS\s+(\S+))?\s*", re.IGNORECASE)
 _CONTINUED = re.compile(r"\\[ \t]*$")
 _HEREDOC = re.compile(r"(?:^|\s)\d*<<(-?)([\"']?)([A-Za-z_][A-Za-z0-9_]*)\2")
-
-OURS = "envbuild-"
-"""How the name of each stage of ours starts."""
 
 
 def word(value: str) -> str:
@@ -50,62 +44,7 @@ def _one_line(value: str) -> str:
     return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnDockerfile:
-    """A user's Dockerfile made ready to stand before our stages: its text, its last stage's name, its `# syntax=`."""
-
-    text: str
-    last_stage: str
-    syntax: str = ""
-
-
-def prepare(text: str, pinned: dict[str, str], default_stage: str) -> OwnDockerfile:
-    """Return `text` with each `FROM image` that `pinned` knows replaced by its digest form, and its last stage named.
-
-    Raises:
-        PlanError: it has no FROM, or an `# escape=` directive, which would govern our stages too.
-    """
-    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
-    syntax, lines = _directives(lines)
-    starts = [number for number in _instruction_starts(lines) if _FROM.fullmatch(lines[number].strip())]
-    if not starts:
-        raise PlanError("the base Dockerfile has no FROM instruction")
-    last_stage = default_stage
-    for number in starts:
-        line, name = _rewritten(lines[number].strip(), pinned, default_stage if number == starts[-1] else "")
-        lines[number] = line
-        last_stage = name
-    return OwnDockerfile(text="\n".join(lines), last_stage=last_stage, syntax=syntax)
-
-
-def _directives(lines: list[str]) -> tuple[str, list[str]]:
-    syntax = ""
-    count = 0
-    for count, line in enumerate(lines):  # noqa: B007
-        found = _DIRECTIVE.fullmatch(line.strip())
-        if found is None:
-            break
-        if found[1].lower() == "escape" and found[2] != "\\":
-            raise PlanError(
-                Problem(message="the base Dockerfile has an `# escape=` directive", hint="write it with the usual \\")
-            )
-        if found[1].lower() == "syntax":
-            syntax = found[2]
-    return syntax, lines[count:]
-
-
-def _rewritten(line: str, pinned: dict[str, str], name_if_none: str) -> tuple[str, str]:
-    found = _FROM.fullmatch(line)
-    if found is None:
-        raise PlanError(f"the base Dockerfile's {line!r} is not a FROM instruction")
-    image = pinned.get(found[2], found[2])
-    name = found[3] or name_if_none
-    if (found[3] or "").lower().startswith(OURS):
-        raise PlanError(f"the base Dockerfile's stage {found[3]} has a name that starts with {OURS}, as ours do")
-    return f"FROM{found[1]} {image}{f' AS {name}' if name else ''}", name
-
-
-def _instruction_starts(lines: list[str]) -> Iterator[int]:
+def instruction_starts(lines: list[str]) -> Iterator[int]:
     """Yield the numbers of the lines where an instruction starts, past continuations, comments and here-documents."""
     continued = False
     ends: list[str] = []
@@ -124,10 +63,15 @@ def _instruction_starts(lines: list[str]) -> Iterator[int]:
             ends = [found[3] for found in _HEREDOC.finditer(line)]
 
 
+def joined(lines: list[str]) -> str:
+    """Return one instruction's lines as one: comments and empty lines left out, continued lines joined by one space."""
+    parts = [line for line in lines if line.strip() and not line.strip().startswith("#")]
+    return " ".join(_CONTINUED.sub("", part).strip() for part in parts)
+
+
 def instructions(text: str) -> Iterator[tuple[int, str]]:
-    """Yield each instruction of `text` with the number (from 1) of its first line; continued lines joined by one space."""
+    """Yield each instruction of `text`, joined, with the number (from 1) of its first line."""
     lines = text.split("\n")
-    starts = list(_instruction_starts(lines))
+    starts = list(instruction_starts(lines))
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        parts = [line for line in lines[start:end] if line.strip() and not line.strip().startswith("#")]
-        yield start + 1, " ".join(_CONTINUED.sub("", part).strip() for part in parts)
+        yield start + 1, joined(lines[start:end])

@@ -17,7 +17,8 @@ from envbuild.core.errors import PlanError
 from envbuild.core.names import is_apt_package, is_variable
 from envbuild.core.plan import PREFIX, LayerKind, Plan
 from envbuild.core.reference import ImageReference
-from envbuild.dockerfile import instructions, prepare
+from envbuild.dockerfile import instructions
+from envbuild.own_dockerfile import prepare
 from envbuild.rendered_app import app_copies, app_files
 from envbuild.templates import render_template
 
@@ -33,6 +34,9 @@ SECRETS = {"ca": "ca.crt", "netrc": "netrc", "pip.conf": "pip.conf", "uv.toml": 
 _SECRET = re.compile(r"--mount=type=secret,(?:[a-z]+=[^,\s]+,)*id=([A-Za-z0-9._-]+)")
 
 BASE_STAGE = "envbuild-own"
+
+OWN_CONTEXT = "context"
+"""Where the files of the user's own build context lie in ours, so that its `COPY .` takes none of our files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +122,11 @@ def _own(plan: Plan, root: Path) -> tuple[dict[str, object], tuple[ContextFile, 
     text = base.dockerfile
     files: tuple[ContextFile, ...] = ()
     if base.context is not None:
-        text, files = read_folder(root / base.context.path, base.context.dockerfile_path)
+        text, files = read_folder(root / base.context.path, base.context.dockerfile_path, below=OWN_CONTEXT)
     if not text:
         return {"dockerfile": "", "image": _image(lock.base.pinned), "steps": steps}, (), ""
     pinned = {lock.base.reference: _image(lock.base.pinned)} if lock.base.reference else {}
-    own = prepare(text, pinned, BASE_STAGE)
+    own = prepare(text, pinned, BASE_STAGE, folder=OWN_CONTEXT if base.context is not None else "")
     return {"dockerfile": own.text, "stage": own.last_stage, "steps": steps}, files, own.syntax
 
 

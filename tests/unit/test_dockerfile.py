@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from envbuild.core.errors import PlanError
 from envbuild.core.names import is_one_line
-from envbuild.dockerfile import instructions, json_array, prepare, shell_word, word
+from envbuild.dockerfile import instructions, json_array, shell_word, word
 
 HOSTILE = [
     "$(touch /tmp/x)",
@@ -85,46 +85,6 @@ def test_the_exec_form_holds_any_line(value: str) -> None:
 def test_a_line_break_or_control_character_is_refused(quote: object, breaker: str) -> None:
     with pytest.raises(PlanError, match="line break or a control character"):
         quote(f"a{breaker}RUN id")  # type: ignore[operator]
-
-
-def test_the_last_from_gets_a_name_and_known_images_their_digest() -> None:
-    own = prepare(
-        "ARG A=1\nFROM x AS one\nRUN a\nfrom y:2\nRUN b\n", {"y:2": "y:2@sha256:0", "x": "x@sha256:1"}, "ours"
-    )
-    assert own.text == "ARG A=1\nFROM x@sha256:1 AS one\nRUN a\nFROM y:2@sha256:0 AS ours\nRUN b"
-    assert own.last_stage == "ours"
-
-
-def test_the_name_of_a_named_last_stage_is_kept() -> None:
-    assert prepare("FROM x AS mine\n", {}, "ours").last_stage == "mine"
-
-
-def test_from_in_a_comment_a_continuation_or_a_here_document_is_no_instruction() -> None:
-    text = "FROM x\n# FROM comment\nRUN a \\\n  # note\n  FROM b\nRUN <<END\nFROM c\nEND\n"
-    own = prepare(text, {"b": "no", "c": "no"}, "ours")
-    assert own.text.count(" AS ours") == 1
-    assert own.text.startswith("FROM x AS ours\n")
-
-
-def test_a_syntax_line_is_taken_out_and_told() -> None:
-    own = prepare("# syntax = registry.example/frontend:1\n# check=skip=all\nFROM x\n", {}, "ours")
-    assert own.syntax == "registry.example/frontend:1"
-    assert own.text == "FROM x AS ours"
-
-
-def test_another_escape_character_is_refused() -> None:
-    with pytest.raises(PlanError, match="escape"):
-        prepare("# escape=`\nFROM x\n", {}, "ours")
-
-
-def test_a_dockerfile_without_from_is_refused() -> None:
-    with pytest.raises(PlanError, match="no FROM"):
-        prepare("RUN true\n", {}, "ours")
-
-
-def test_a_stage_of_the_users_may_not_have_the_name_of_one_of_ours() -> None:
-    with pytest.raises(PlanError, match="envbuild-image"):
-        prepare("FROM x AS envbuild-image\nFROM envbuild-image\n", {}, "ours")
 
 
 def test_instructions_are_joined_and_numbered() -> None:
