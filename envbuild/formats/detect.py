@@ -49,15 +49,22 @@ def _json_format(text: str) -> LockFormat:
 
 
 def _yaml_format(text: str) -> LockFormat:
+    # much else has a version: an Azure environment, a compose file
     version = _YAML_VERSION.search(text)
-    if version is None:
-        return "conda-lock" if re.search(r"^metadata:", text, re.MULTILINE) else ""
-    # conda-lock's own format has only ever had the version 1; pixi's count on from 3
-    return "pixi" if int(version[1]) >= 3 else "conda-lock"
+    if _has_keys(text, "metadata", "package"):
+        # conda-lock's own format has only ever had the version 1; pixi's count on from 3
+        return "pixi" if version and int(version[1]) >= 3 else "conda-lock"
+    return "pixi" if version and _has_keys(text, "environments", "packages") else ""
 
 
-def read_lock(text: str, file: str) -> Lock:
+def _has_keys(text: str, *keys: str) -> bool:
+    return all(re.search(rf"^{key}:", text, re.MULTILINE) for key in keys)
+
+
+def read_lock(text: str, file: str, environment: str = "") -> Lock:
     """Return the lock that `text` means, whichever tool wrote it; `file` is its name, for the format and for messages.
+
+    `environment` is the one to take where the file has several (pixi.lock).
 
     Raises:
         LockError: it is of no known format, or wrong in its own; every problem is named with its line or key.
@@ -73,7 +80,7 @@ def read_lock(text: str, file: str) -> Lock:
         )
     module, _, function = _READERS[found].partition(":")
     reader = getattr(import_module(f"envbuild.formats.{module}"), function)
-    return cast("Lock", reader(text, file))
+    return cast("Lock", reader(text, file, environment) if found == "pixi" else reader(text, file))
 
 
 def write_lock(lock: Lock, name: str) -> str:

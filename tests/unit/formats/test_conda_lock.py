@@ -11,6 +11,7 @@ from envbuild.core.errors import LockError
 from envbuild.core.lock import LockedPython
 from envbuild.formats.canonical import per_platform
 from envbuild.formats.conda_lock import read_conda_lock, write_conda_lock
+from envbuild.formats.explicit import write_explicit
 from tests.unit.formats.locks import (
     WHEEL_TAGS,
     conda_package,
@@ -81,6 +82,20 @@ def test_rattler_reads_conda_and_pip_packages(tmp_path):
     environment = rattler.LockFile.from_path(path).default_environment()
     platform = next(one for one in environment.platforms() if "linux-64" in str(one))
     assert {one.name for one in environment.packages(platform)} == {"python", "numpy", "flask"}
+
+
+def test_conda_lock_renders_the_same_explicit_list():
+    conda_lock = pytest.importorskip("conda_lock.conda_lock")
+    lockfile = pytest.importorskip("conda_lock.lockfile.v1.models").Lockfile
+    convert = pytest.importorskip("conda_lock.lockfile.v2prelim.models").lockfile_v1_to_v2
+    lock = small_lock(pip=())
+    parsed = convert(lockfile.model_validate({**yaml.safe_load(write_conda_lock(lock))}))
+    parsed.toposort_inplace()
+    lines = conda_lock.render_lockfile_for_platform(
+        lockfile=parsed, platform="linux-64", kind="explicit", include_dev_dependencies=True, extras=set()
+    )
+    ours = write_explicit(lock, "linux-64").splitlines()
+    assert lines[lines.index("@EXPLICIT") :] == ours[ours.index("@EXPLICIT") :]
 
 
 def test_one_moved_package_changes_only_its_own_lines():

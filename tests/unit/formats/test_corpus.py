@@ -22,7 +22,6 @@ REASONS = [
     ("is not a lock file that envbuild reads", "no lock file, or one without a single hash"),
     ("is built from source", "a conda package to be built, not installed"),
     ("is not a version of pixi.lock that envbuild knows", "a version from the future"),
-    ("is not a version of conda-lock's format that envbuild knows", "a version that never was"),
     ("is not a version that envbuild knows (1.0.0)", "a version that never was"),
     ("has no environment 'default'", "several environments: one has to be named"),
     ("is neither an MD5 nor a SHA-256", "hashes cut off by a terminal"),
@@ -47,7 +46,7 @@ def file_name(row):
 def is_lock(row):
     name = file_name(row)
     return (row["kind"] == "conda_lock" and row["role"] == "lock") or (
-        row["kind"] == "pyproject" and name.endswith(".lock")
+        row["kind"] == "pyproject" and (name.endswith(".lock") or "_locks/" in row["dest"])
     )
 
 
@@ -116,3 +115,14 @@ def test_what_is_imported_can_become_a_lock_of_ours_where_it_has_urls_and_digest
 def test_no_file_of_the_corpus_ends_in_another_error_than_a_lock_error(corpus):
     errors = [refusal(text, file_name(row)) for row, text in corpus]
     assert all(re.search(r"\S", error.problems[0].message) for error in errors if error)
+
+
+def test_no_definition_is_taken_for_a_lock(corpus):
+    taken = [
+        row["dest"]
+        for row, text in corpus
+        if row["kind"] in ("conda_env", "requirements", "v1_env", "v2_env", "mlflow_models", "pyproject")
+        and not is_lock(row)
+        and lock_format(text, file_name(row))
+    ]
+    assert taken == []

@@ -38,6 +38,10 @@ def test_what_is_no_lock_is_refused(text):
         read_lock(text, "file")
 
 
+def test_the_environment_of_a_pixi_lock_can_be_named():
+    assert read_lock(samples.PIXI_7, "pixi.lock", "test").platforms == ("linux-64",)
+
+
 def test_a_name_chooses_the_format_that_is_written():
     lock = small_lock(conda=())
     assert read_lock(write_lock(lock, "pylock.toml"), "") == canonical(lock)
