@@ -31,11 +31,24 @@ def simplified(marker: str, minor: tuple[int, int], platforms: Sequence[Platform
     if not marker:
         return ""
     parsed = Marker(marker)
-    answers = {parsed.evaluate(one) for one in _samples(minor, platforms or tuple(PLATFORMS.values()))}
-    if len(answers) == 1:
-        return "" if answers.pop() else None
+    samples = list(_samples(minor, platforms or tuple(PLATFORMS.values())))
+    answers = [parsed.evaluate(one) for one in samples]
+    if len(set(answers)) == 1:
+        return "" if answers[0] else None
     left = _simplified(parsed._markers, minor)  # noqa: SLF001 - packaging has no public view of the tree
-    return marker if isinstance(left, bool) else left[0]
+    return marker if isinstance(left, bool) else _shortest(left[0], samples, answers)
+
+
+def _shortest(marker: str, samples: Sequence[dict[str, str]], answers: list[bool]) -> str:
+    """Return `marker` without the conditions of its conjunction that change none of `answers`."""
+    if " or " in marker:
+        return marker
+    parts = marker.split(" and ")
+    for part in list(parts):
+        rest = " and ".join(one for one in parts if one != part)
+        if rest and [Marker(rest).evaluate(one) for one in samples] == answers:
+            parts.remove(part)
+    return " and ".join(parts)
 
 
 def _samples(minor: tuple[int, int], platforms: Iterable[Platform]) -> Iterator[dict[str, str]]:

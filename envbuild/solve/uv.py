@@ -32,6 +32,7 @@ from envbuild.solve.uv_output import (
     write_previous,
 )
 
+_AT_ONCE = 4
 _GLIBC_MINORS = (17, 28, *range(31, 41))
 """The minors X for which uv knows a target `manylinux_2_X`."""
 
@@ -70,22 +71,52 @@ def resolve(
         SolveError: nothing satisfies the requirements.
         NetworkError: an index cannot be reached.
     """
-    answers: list[PipPackage] = []
-    targets: list[Platform | None] = [PLATFORMS[name] for name in request.platforms]
-    for target in targets or [None]:
-        where = f" for {target.subdir}" if target else ""
-        with progress.step(f"resolving {len(asked.lines)} requirements with uv{where}"):
-            question = Question(
-                request=request,
-                asked=asked,
-                access=access,
-                environ=clean_environment(environ),
-                target=target,
-                provided={name: version for name, version in request.provided.items() if stub_version(version)},
-                built=asked.built,
-            )
-            answers += _answer(question)
-    return tuple(answers)
+    question = Question(
+        request=request,
+        asked=asked,
+        access=access,
+        environ=clean_environment(environ),
+        target=None,
+        provided={name: version for name, version in request.provided.items() if stub_version(version)},
+        built=asked.built,
+    )
+    title = f"resolving {len(asked.lines)} requirements with uv"
+    if request.platforms:
+        with progress.step(f"{title} for {', '.join(request.platforms)}"):
+            return _one_by_one(question, request.platforms)
+    with progress.step(title):
+        found = _answer(question)
+        return found if _has_files(found, request) else _one_by_one(question, request.options.platforms)
+
+
+def _one_by_one(question: Question, platforms: Sequence[str]) -> tuple[PipPackage, ...]:
+    """Answer for each of `platforms` alone, several at once."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    questions = [replace(question, target=PLATFORMS[name]) for name in platforms]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return tuple(package for answer in pool.map(_answer, questions) for package in answer)
+
+
+def _has_files(packages: tuple[PipPackage, ...], request: PipRequest) -> bool:
+    """Tell whether each platform has a file of everything for its C library, of which a universal answer knows nothing."""
+    from envbuild.core.errors import PlanError
+    from envbuild.core.lock import Lock, LockedPython
+    from envbuild.core.selection import choose
+
+    platforms = request.options.platforms
+    lock = Lock(
+        definition_hash="",
+        platforms=platforms,
+        python=LockedPython(version=request.python, provider="base"),
+        virtual_packages=(f"__glibc={request.glibc[0]}.{request.glibc[1]}=0",),
+    )
+    try:
+        for name in platforms:
+            choose(packages, lock, PLATFORMS[name])
+    except PlanError:
+        return False
+    return True
 
 
 def _answer(question: Question) -> tuple[PipPackage, ...]:

@@ -86,6 +86,27 @@ def test_a_wheel_that_needs_a_newer_c_library_is_not_taken(index):
     assert pins(resolve("lib", index=index.url, platforms=("linux-64",), glibc=(2, 39))) == {"lib": "2.0"}
 
 
+def test_several_platforms_together_have_wheels_for_each_and_nothing_for_others(index):
+    index.add("lib", "1.0", requires=["win; sys_platform == 'win32'", "mac; sys_platform == 'darwin'"])
+    index.add("lib", "2.0", tag="cp311-cp311-win_amd64")
+    index.add("mac", "1.0")
+    index.add("win", "1.0")
+    both = SolveOptions(platforms=("linux-64", "osx-arm64"))
+    lib, mac = resolve("lib", index=index.url, options=both)
+    assert (lib.version, lib.marker, lib.platforms) == ("1.0", "", ())
+    assert (mac.name, mac.marker) == ("mac", "sys_platform == 'darwin'")
+
+
+def test_where_one_answer_for_all_has_no_wheel_for_an_old_c_library_each_platform_is_answered_alone(index):
+    for version, glibc in (("1.0", "2_17"), ("2.0", "2_35")):
+        index.add("lib", version, tag=f"cp311-cp311-manylinux_{glibc}_x86_64")
+        index.add("lib", version, tag="cp311-cp311-win_amd64")
+    both = SolveOptions(platforms=("linux-64", "win-64"))
+    found = resolve("lib", index=index.url, options=both, glibc=(2, 31))
+    assert {one.platforms: one.version for one in found} == {("linux-64",): "1.0", ("win-64",): "2.0"}
+    assert pins(resolve("lib", index=index.url, options=both, glibc=(2, 36))) == {"lib": "2.0"}
+
+
 def test_what_is_provided_is_a_fixed_point_and_not_in_the_answer(stocked):
     found = resolve("app", index=stocked.url, provided={"lib": "1.7", "other": "9e"})
     assert pins(found) == {"app": "1.0", "win": "1.0"}

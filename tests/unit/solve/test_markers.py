@@ -51,6 +51,12 @@ def test_the_simplified_marker_means_the_same_on_that_python(system, machine):
     assert Marker(left).evaluate(environment) == Marker(marker).evaluate(environment)
 
 
+def test_conditions_that_change_nothing_on_the_known_platforms_are_dropped():
+    marker = "platform_machine == 'arm64' and sys_platform == 'darwin'"
+    assert simplified(marker, (3, 11), [LINUX, MAC]) == "sys_platform == 'darwin'"
+    assert simplified(marker, (3, 11)) == marker
+
+
 LINUX = PLATFORMS["linux-64"]
 MAC = PLATFORMS["osx-arm64"]
 
