@@ -36,7 +36,9 @@ def simplified(marker: str, minor: tuple[int, int], platforms: Sequence[Platform
     if len(set(answers)) == 1:
         return "" if answers[0] else None
     left = _simplified(parsed._markers, minor)  # noqa: SLF001 - packaging has no public view of the tree
-    return marker if isinstance(left, bool) else _shortest(left[0], samples, answers)
+    if isinstance(left, bool):
+        return marker
+    return _shortest(left[0], samples, answers) if platforms else left[0]
 
 
 def _shortest(marker: str, samples: Sequence[dict[str, str]], answers: list[bool]) -> str:
