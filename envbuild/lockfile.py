@@ -15,10 +15,25 @@ from envbuild.core.errors import LockError
 if TYPE_CHECKING:
     from envbuild.core.lock import Lock
 
+DEFAULT_FILES = (
+    "environment.yml",
+    "environment.yaml",
+    "pyproject.toml",
+    "requirements.in",
+    "requirements.txt",
+    "conda.yaml",
+)
+"""What a definition is called where none is named, in the order in which they are looked for."""
+
 _PLAIN = re.compile(
     r"(?:environment|conda|conda_dependencies|requirements|pyproject|pixi|MLmodel|MLproject|Dockerfile|azureml_environment)"
 )
 _NAMED = re.compile(r"(?:environment|conda|requirements)[._-](?P<name>.+)")
+
+
+def default_definition(folder: Path) -> Path | None:
+    """Return the definition in `folder` that is meant where none is named, or None."""
+    return next((folder / name for name in DEFAULT_FILES if (folder / name).is_file()), None)
 
 
 def lock_name(definition: Path, environment: str = "") -> str:

@@ -6,17 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envbuild.lockfile import DEFAULT_FILES, default_definition
+
 if TYPE_CHECKING:
     from envbuild.solve.options import SolveOptions
-
-DEFAULT_FILES = (
-    "environment.yml",
-    "environment.yaml",
-    "pyproject.toml",
-    "requirements.in",
-    "requirements.txt",
-    "conda.yaml",
-)
 
 
 def add_definition(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
@@ -40,11 +33,9 @@ def definition_or_default(path: Path | None) -> Path:
     """
     from envbuild.core.errors import DefinitionError
 
-    if path is not None:
-        return path
-    for name in DEFAULT_FILES:
-        if Path(name).is_file():
-            return Path(name)
+    found = path or default_definition(Path())
+    if found is not None:
+        return found
     raise DefinitionError(
         "no definition was named, and the current folder has none", hint=f"one of {', '.join(DEFAULT_FILES)}"
     )
