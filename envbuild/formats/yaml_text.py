@@ -66,11 +66,18 @@ def load(text: str, file: str) -> Table:
 def _loader() -> type[Any]:
     import yaml
 
-    base: type[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-    loader: Any = type("TextLoader", (base,), {})
-    loader.add_implicit_resolver(_NULL, re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""])
-    loader.add_constructor(_NULL, lambda *_: None)
-    return loader  # type: ignore[no-any-return]
+    base: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+    class TextLoader(base):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[object, object]:
+            mapping: dict[object, object] = super().construct_mapping(node, deep=deep)
+            if len(mapping) != len(node.value):
+                raise yaml.MarkedYAMLError(problem="a key of this mapping is there twice", problem_mark=node.start_mark)
+            return mapping
+
+    TextLoader.add_implicit_resolver(_NULL, re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""])
+    TextLoader.add_constructor(_NULL, lambda *_: None)
+    return TextLoader
 
 
 def _syntax(error: Exception, file: str) -> Problem:

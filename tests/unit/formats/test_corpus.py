@@ -1,5 +1,6 @@
 """Every lock file of the shared corpus: read, and written back in its own format without loss; or refused with a reason."""
 
+import functools
 import json
 import re
 import tarfile
@@ -54,6 +55,7 @@ def reason(error):
     return next((why for text, why in REASONS if text in str(error)), None)
 
 
+@functools.cache
 def refusal(text, name):
     """Return the error that reading ends in, or None; any other exception fails the test."""
     try:

@@ -103,6 +103,11 @@ def test_what_is_no_mapping_of_texts_is_refused(text):
         load(text, "f")
 
 
+def test_a_key_that_is_there_twice_is_refused_with_its_line():
+    with pytest.raises(LockError, match=r"f:2: is not YAML: a key of this mapping is there twice"):
+        load("a:\n  b: 1\n  b: 2\n", "f")
+
+
 def test_tags_make_no_objects():
     assert load("a: !!python/object/apply:os.getcwd []\n", "f").data == {"a": []}
 
