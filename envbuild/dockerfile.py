@@ -73,5 +73,5 @@ def instructions(text: str) -> Iterator[tuple[int, str]]:
     """Yield each instruction of `text`, joined, with the number (from 1) of its first line."""
     lines = text.split("\n")
     starts = list(instruction_starts(lines))
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=False):
         yield start + 1, joined(lines[start:end])

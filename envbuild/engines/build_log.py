@@ -14,7 +14,7 @@ from envbuild.core.progress import Step as ProgressStep
 _BUILDKIT = re.compile(r"#(\d+) (.*)")
 _TIMED = re.compile(r"\d+\.\d+ ")
 _STAGED = re.compile(r"\[(?:[^\]]* )?(\d+)/(\d+)\] (.*)")
-_CLASSIC = re.compile(r"S(?:tep|TEP) (\d+)/(\d+) ?: (.*)")
+_CLASSIC = re.compile(r"(?:\[\d+/\d+\] )?S(?:tep|TEP) (\d+)/(\d+) ?: (.*)")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s:]+(?::[^/@\s]*)?@")
 _SPACES = re.compile(r"\s+")
 _COUNTED = ("FROM", "RUN", "COPY", "ADD")
@@ -46,7 +46,7 @@ class BuildLog:
         if found := _BUILDKIT.fullmatch(line):
             self._take_buildkit(found[1], found[2])
         elif found := _CLASSIC.match(line):
-            self._begin(found[1], f"[{found[1]}/{found[2]}] {found[3]}")
+            self._begin(line, f"[{found[1]}/{found[2]}] {found[3]}")
         elif self._current and not self._failed and line.strip():
             self._hear(self._current, line)
 

@@ -278,7 +278,7 @@ def test_conda_packages_are_installed_without_leaving_an_installer(on_engine, co
         "conda-tested",
         "sh",
         "-c",
-        "command -v conda mamba micromamba uv; ls /usr/bin/python3 /run/envbuild/installers || true",
+        "command -v conda mamba micromamba uv; ls /usr/bin/python3; ls -A /run/envbuild/installers || true",
     )
     assert found == ""
 

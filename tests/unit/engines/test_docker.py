@@ -1,0 +1,161 @@
+"""How a docker is chosen and called, against programs that record what they are asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from envbuild.context import Context
+from envbuild.core.errors import EngineError
+from envbuild.engines import detect, docker
+from envbuild.engines.docker import Client, DockerEngine, check_supported, choose_builder, find_clients, read_metadata
+from envbuild.engines.protocol import BuildOptions, ImageInfo
+
+OLD = Client(path="/usr/bin/docker", version="20.10.24+dfsg1", buildx=False)
+NEW = Client(path="/usr/local/bin/docker", version="28.2.2", buildx=False)
+BUILDX = Client(path="/opt/docker", version="29.0.1", buildx=True)
+
+FAKE = """#!/bin/sh
+echo "$DOCKER_BUILDKIT $*" >> {record}
+case "$1" in
+  --version) echo "{version}" ;;
+  buildx)
+    if [ "$2" = version ]; then exit {buildx}; fi
+    for one in "$@"; do case "$one" in --metadata-file=*) echo '{metadata}' > "${{one#*=}}" ;; esac; done
+    echo "#1 [a 1/1] RUN x"; echo "#1 DONE 0.1s" ;;
+  build)
+    for one in "$@"; do case "$one" in --iidfile=*) echo sha256:1d > "${{one#*=}}" ;; esac; done
+    exit {code} ;;
+esac
+"""
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Put a docker on PATH that records its arguments."""
+
+    def make(version: str = "Docker version 29.0.1, build 1", *, buildx: bool = True, code: int = 0) -> Path:
+        record = tmp_path / "record"
+        metadata = json.dumps({"containerimage.config.digest": "sha256:c0", "containerimage.digest": "sha256:d1"})
+        program = tmp_path / "bin/docker"
+        program.parent.mkdir(exist_ok=True)
+        text = FAKE.format(record=record, version=version, buildx=int(not buildx), metadata=metadata, code=code)
+        program.write_text(text)
+        program.chmod(0o755)
+        monkeypatch.setattr(docker.programs, "find", lambda name: str(program) if name == "docker" else None)
+        monkeypatch.setattr(DockerEngine, "inspect", lambda _self, name: ImageInfo(id=name, size=7))
+        monkeypatch.setattr(DockerEngine, "has_buildkit", lambda _self: True)
+        monkeypatch.setenv("ENVBUILD_CACHE_DIR", str(tmp_path / "cache"))
+        return record
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("clients", "rest", "expected"),
+    [
+        ((NEW, BUILDX), True, ("buildx", "/opt/docker")),
+        ((NEW, OLD), True, ("buildkit", "/usr/bin/docker")),
+        ((NEW,), True, ("rest", "")),
+        ((), True, ("rest", "")),
+        ((NEW,), False, ("classic", "/usr/local/bin/docker")),
+        ((OLD,), False, ("buildkit", "/usr/bin/docker")),
+    ],
+)
+def test_the_best_builder_is_chosen(clients: tuple[Client, ...], rest: bool, expected: tuple[str, str]) -> None:
+    assert choose_builder(clients, rest=rest) == expected
+
+
+def test_a_client_is_asked_what_it_can(fake) -> None:
+    fake(buildx=False)
+    assert [(one.major, one.buildx) for one in find_clients()] == [(29, False)]
+
+
+def test_a_podman_that_calls_itself_docker_is_left_out(fake) -> None:
+    fake("podman version 4.3.1")
+    assert find_clients() == ()
+
+
+def test_buildx_is_called_exactly_so(fake, tmp_path: Path) -> None:
+    record = fake()
+    secret = tmp_path / "netrc"
+    secret.write_text("")
+    options = BuildOptions(platform="linux/amd64", push=True, builder="farm", cache_to=("type=inline",))
+    built = DockerEngine().build(
+        Context(dockerfile="FROM x\n", secrets=("netrc",)), ("a:1",), options=options, secrets={"netrc": secret}
+    )
+    assert (built.id, built.digest, built.size) == ("sha256:c0", "sha256:d1", 7)
+    words = record.read_text().splitlines()[-1].split()
+    assert words[0] == "1"
+    assert words[1:4] == ["buildx", "build", "--progress=plain"]
+    assert words[5:-1] == [
+        "--builder=farm",
+        "--cache-to=type=inline",
+        "--push",
+        "--tag=a:1",
+        "--platform=linux/amd64",
+        f"--secret=id=netrc,src={secret}",
+    ]
+    assert not Path(words[-1]).exists()
+
+
+def test_an_old_client_builds_with_its_own_buildkit(fake) -> None:
+    record = fake("Docker version 20.10.24, build 1", buildx=False)
+    assert DockerEngine().build(Context(dockerfile="FROM x\n"), ("a",)).id == "sha256:1d"
+    assert record.read_text().splitlines()[-1].startswith("1 build --progress=plain --iidfile=")
+
+
+def test_a_failed_build_is_an_engine_error_and_leaves_no_folder(fake) -> None:
+    record = fake("Docker version 20.10.24, build 1", buildx=False, code=1)
+    with pytest.raises(EngineError, match="the build failed"):
+        DockerEngine().build(Context(dockerfile="FROM x\n"), ("a",))
+    assert not Path(record.read_text().split()[-1]).exists()
+
+
+def test_a_secret_that_nothing_uses_is_refused_and_one_of_ours_ignored(fake, tmp_path: Path) -> None:
+    record = fake()
+    with pytest.raises(EngineError, match=r"'token' is not used by the Dockerfile; it uses ca, netrc, pip\.conf"):
+        DockerEngine().build(Context(dockerfile=""), ("a",), secrets={"token": tmp_path})
+    with pytest.raises(EngineError, match="does not exist"):
+        DockerEngine().build(Context(dockerfile=""), ("a",), secrets={"ca": tmp_path / "none"})
+    (tmp_path / "ca").write_text("")
+    DockerEngine().build(Context(dockerfile=""), ("a",), secrets={"ca": tmp_path / "ca"})
+    assert "--secret" not in record.read_text()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "refused"),
+    [
+        ("classic", BuildOptions(output="x"), "--output"),
+        ("rest", BuildOptions(ssh=("default",)), "--ssh"),
+        ("buildkit", BuildOptions(cache_to=("x",)), "--cache-to"),
+        ("buildkit", BuildOptions(builder="x"), "--builder"),
+    ],
+)
+def test_what_a_builder_cannot_do_is_said(kind: docker.Builder, options: BuildOptions, refused: str) -> None:
+    with pytest.raises(EngineError, match=refused):
+        check_supported(kind, options, {})
+    check_supported("buildx", options, {})
+
+
+def test_secrets_are_refused_where_they_cannot_be_given() -> None:
+    with pytest.raises(EngineError, match="secrets: not possible with this docker's classic builder"):
+        check_supported("classic", BuildOptions(), {"ca": Path("x")})
+
+
+def test_metadata_that_is_not_there_tells_nothing(tmp_path: Path) -> None:
+    assert read_metadata(tmp_path / "none") == ("", "")
+
+
+def test_an_engine_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    assert f"no docker engine answers at unix://{tmp_path}/none.sock" in str(DockerEngine().available())
+    with pytest.raises(EngineError, match="no docker engine answers"):
+        detect.pick("docker")
+
+
+def test_an_engine_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(EngineError, match="'rkt' is not one of auto, docker"):
+        detect.pick("rkt")
