@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from pathlib import Path
 
-if not __package__:  # started by its path: become the package that this folder is
-    from importlib import import_module
-    from pathlib import Path
 
+def package_name() -> str:
+    """Return the name under which this folder can be imported; make it importable if it was started by its path."""
+    if __package__:
+        return __package__
     folder = Path(__file__).resolve().parent
     sys.path[0] = str(folder.parent)
     import_module(folder.name)
     del sys.path[0]  # what lies beside the package must not become importable by the scoring script
-    __package__ = folder.name
+    return folder.name
 
-from .command import main
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(import_module(f"{package_name()}.command").main(sys.argv[1:]))

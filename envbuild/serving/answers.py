@@ -27,6 +27,11 @@ class Answer(NamedTuple):
     run_failed: bool = False
 
 
+def is_field_name(text: str) -> bool:
+    """Say whether a header may have this name (RFC 9110, section 5.1)."""
+    return _NAME.fullmatch(text) is not None
+
+
 def status_line(status: int) -> str:
     """Return the status with its phrase, as the transport wants it."""
     return STATUS_LINES.get(status) or f"{status} UNKNOWN"
@@ -76,5 +81,5 @@ def _check(status: int, headers: list[tuple[str, str]]) -> None:
     if not 200 <= status <= 599:
         raise RequestError(500, f"run() returned the status {status}; 200 to 599 is possible", run_failed=True)
     for name, value in headers:
-        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+        if not is_field_name(name) or not _VALUE.fullmatch(value):
             raise RequestError(500, f"run() returned a header that HTTP does not allow: {name!r}", run_failed=True)

@@ -41,7 +41,8 @@ class Application:
         """
         self._settings = settings
         self._script = script
-        self._call = make_call(script, BodyReader(settings.max_body_bytes, settings.read_timeout_s).read)
+        self.bodies = BodyReader(settings.max_body_bytes, settings.read_timeout_s)
+        self._call = make_call(script, self.bodies.read)
         limit = settings.scoring_timeout_ms
         self._caller = TimedCaller(settings.threads, limit) if limit else DirectCaller(settings.threads)
         self._gate = Gate(settings.auth_keys_file, settings.token_secret_file, settings.service_name)

@@ -1,15 +1,14 @@
-"""Read a request's body within limits of size and time, so that no client can hold a thread or the memory."""
+"""Read a request's body within limits of size and time."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from typing import Any
+import time
+from typing import Any, Callable
 
 from .failures import RequestError
 
-# So many reads may be waiting for their client directly; the rest wait in a thread that can be left behind.
-DIRECT_READS = 8
 PIECE = 1 << 20
 _CLOSE = ("Connection", "close")
 
@@ -21,7 +20,17 @@ class BodyReader:
         """Take the limits."""
         self._max = max_bytes
         self._seconds = seconds
-        self._waiting: list[None] = []  # its length counts; append and pop are atomic, an integer's += is not
+        self._since: dict[int, float] = {}
+        self._room = 0
+        self._stalled: Callable[[], None] | None = None
+        self._is_watched = False
+
+    def watch(self, room: int, stalled: Callable[[], None]) -> None:
+        """Call `stalled` when `room` reads have waited longer than allowed for their clients.
+
+        For servers whose reads cannot be interrupted: each such read keeps a thread until its client goes away.
+        """
+        self._room, self._stalled = room, stalled
 
     def read(self, environ: dict[str, Any]) -> bytes:
         """Return the whole body.
@@ -33,14 +42,14 @@ class BodyReader:
         if announced == "0" or (not announced and "HTTP_TRANSFER_ENCODING" not in environ):
             return b""
         length = self._announced(announced) if announced else -1
-        if len(self._waiting) < DIRECT_READS:
-            self._waiting.append(None)
-            try:
-                body = self._take(environ["wsgi.input"], length)
-            finally:
-                self._waiting.pop()
-        else:
-            body = self._take_in_time(environ["wsgi.input"], length)
+        me = threading.get_ident()
+        self._since[me] = time.monotonic()
+        if self._stalled is not None and len(self._since) >= self._room and not self._is_watched:
+            self._look_later()
+        try:
+            body = self._take(environ["wsgi.input"], length)
+        finally:
+            del self._since[me]
         if 0 <= length != len(body):
             raise RequestError(400, f"The body has {len(body)} of the {length} bytes that Content-Length announces.")
         return body
@@ -48,7 +57,7 @@ class BodyReader:
     def _announced(self, text: str) -> int:
         if not (text.isascii() and text.isdigit()):
             raise RequestError(400, "Content-Length is not a number.")
-        length = int(text)
+        length = int(text[:20])
         if length > self._max:
             raise self._too_large()
         return length
@@ -57,7 +66,7 @@ class BodyReader:
         try:
             return self._take_all(stream, length)
         except socket.timeout:
-            raise self._too_slow() from None
+            raise RequestError(408, f"The body did not arrive within {self._seconds:g} s.", [_CLOSE]) from None
         except ConnectionError as error:
             raise RequestError(400, f"The body is not complete: {error}", [_CLOSE]) from None
 
@@ -76,28 +85,21 @@ class BodyReader:
             if size > self._max:
                 raise self._too_large()
 
-    def _take_in_time(self, stream: Any, length: int) -> bytes:
-        """Read in another thread; answering 408 closes the connection, which ends that thread's read."""
-        result: list[Any] = []
-
-        def read() -> None:
-            try:
-                result.append(self._take(stream, length))
-            except Exception as error:  # noqa: BLE001 - handed to the request's own thread
-                result.append(error)
-
-        thread = threading.Thread(target=read, name="slow-body", daemon=True)
-        thread.start()
-        thread.join(self._seconds)
-        if not result:
-            raise self._too_slow()
-        if isinstance(result[0], Exception):
-            raise result[0]
-        body: bytes = result[0]
-        return body
-
     def _too_large(self) -> RequestError:
         return RequestError(413, f"The body is larger than {self._max} bytes.", [_CLOSE])
 
-    def _too_slow(self) -> RequestError:
-        return RequestError(408, f"The body did not arrive within {self._seconds:g} s.", [_CLOSE])
+    def _look_later(self) -> None:
+        self._is_watched = True
+        timer = threading.Timer(self._seconds, self._look)
+        timer.daemon = True
+        timer.start()
+
+    def _look(self) -> None:
+        """Count the reads that are over their time; look again later while there are many reads at all."""
+        self._is_watched = False
+        limit = time.monotonic() - self._seconds
+        waiting = list(self._since.values())
+        if sum(since <= limit for since in waiting) >= self._room and self._stalled is not None:
+            self._stalled()
+        elif len(waiting) >= self._room:
+            self._look_later()

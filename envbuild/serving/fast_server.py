@@ -9,10 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
+from .logs import LOGGER
+from .plain_server import listening_socket
 from .settings import Settings
 
 # Beyond the threads that call run(): threads for health checks, and for requests whose clients are slow.
 SPARE_THREADS = 48
+# granian cannot interrupt the read of a body; a worker with so many silent clients is replaced before it is full.
+SILENT_CLIENTS = SPARE_THREADS // 2
+RESPAWN_INTERVAL_S = 1.0
 STARTUP_EXIT_CODE = 3
 
 
@@ -26,11 +31,16 @@ def is_available() -> bool:
 
 
 def serve(settings: Settings, load: Callable[[], Any]) -> int:
-    """Serve until a signal ends it; return the exit code. `load` makes the application, in each worker."""
+    """Serve until a signal ends it; return the exit code. `load` makes the application, in each worker.
+
+    Raises:
+        OSError: when the address cannot be listened on.
+    """
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces, SSLProtocols
     from granian.http import HTTP1Settings
 
+    listening_socket(settings).close()  # granian would share a taken port with whoever holds it
     multiprocessing.set_start_method("fork", force=True)
     failed = multiprocessing.Event()
     server = Granian(
@@ -48,6 +58,7 @@ def serve(settings: Settings, load: Callable[[], Any]) -> int:
         ssl_key=Path(settings.tls_key) if settings.tls_key else None,
         ssl_protocol_min=SSLProtocols.tls12,
         respawn_failed_workers=True,
+        respawn_interval=RESPAWN_INTERVAL_S,
         workers_kill_timeout=settings.stop_timeout_s,
     )
     try:
@@ -64,4 +75,11 @@ def _start_worker(load: Callable[[], Any], failed: Any, parent: int) -> Any:
         failed.set()
         os.kill(parent, signal.SIGTERM)
         os._exit(STARTUP_EXIT_CODE)
+    application.bodies.watch(SILENT_CLIENTS, partial(_ask_for_replacement, parent))
     return application
+
+
+def _ask_for_replacement(parent: int) -> None:
+    """Let the parent start other workers, and then stop these."""
+    LOGGER.warning("%d clients or more do not send their bodies; replacing the workers", SILENT_CLIENTS)
+    os.kill(parent, signal.SIGHUP)

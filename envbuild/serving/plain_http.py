@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Callable
 from urllib.parse import unquote
 
-from .answers import error_answer
+from .answers import error_answer, is_field_name
 from .logs import LOGGER
 from .settings import Settings
 
@@ -94,6 +94,9 @@ class _Conversation(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if not self.parse_request():
+            return
+        if self.headers.defects or self.headers.get_payload() or not all(map(is_field_name, self.headers)):
+            self.send_error(400, "The headers are malformed.")
             return
         body = _BodyStream(self.rfile, self.headers, time.monotonic() + self.server.settings.read_timeout_s)
         if self.server.stopping.is_set():

@@ -26,11 +26,24 @@ def serve(settings: Settings, load: Callable[[], Any]) -> int:
     Raises:
         OSError: when the address cannot be listened on.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    with listening_socket(settings) as listener:
+        return _Supervisor(settings, load, listener).run()
+
+
+def listening_socket(settings: Settings) -> socket.socket:
+    """Return a socket that is bound to the service's address.
+
+    Raises:
+        OSError: when the address is taken or is not this machine's.
+    """
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
-        return _Supervisor(settings, load, listener).run()
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 class _Supervisor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import time
 
 import pytest
@@ -63,7 +62,7 @@ def test_replaced_keys_hold_without_a_restart(serve, keys, monkeypatch):
     monkeypatch.setattr(auth, "CHECK_INTERVAL_S", 0.0)
     client = serve(SCRIPT, auth_keys_file=str(keys))
     keys.with_name("new").write_text("key-three\n")
-    os.replace(keys.with_name("new"), keys)
+    keys.with_name("new").replace(keys)
     assert client.post("1", bearer("key-one")).status == 401
     assert client.post("1", bearer("key-three")).status == 200
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
+import socket
 import threading
 from typing import Any
 
 import pytest
 
-from envbuild.serving import bodies
 from envbuild.serving.bodies import BodyReader
 from envbuild.serving.failures import RequestError
 
@@ -52,9 +52,22 @@ def test_body_that_ends_early_is_refused():
     assert status_of(BodyReader(10, 1), environ(b"123", CONTENT_LENGTH="5")) == 400
 
 
-@pytest.mark.parametrize("length", ["-1", "1e3", "+5", "0x5", "５"])
+@pytest.mark.parametrize("length", ["-1", "1e3", "+5", "0x5", "\uff15"])
 def test_length_that_is_no_number_is_refused(length):
     assert status_of(BodyReader(10, 1), environ(b"123", CONTENT_LENGTH=length)) == 400
+
+
+class Failing:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def read(self, _size: int) -> bytes:
+        raise self.error
+
+
+@pytest.mark.parametrize(("error", "status"), [(socket.timeout(), 408), (ConnectionResetError(), 400)])
+def test_clients_that_stall_or_leave_are_answered(error, status):
+    assert status_of(BodyReader(10, 1), environ(b"12345", **{"wsgi.input": Failing(error)})) == status
 
 
 class Silent:
@@ -68,33 +81,33 @@ class Silent:
         return b"12345"
 
 
-class Failing:
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def read(self, _size: int) -> bytes:
-        raise self.error
-
-
-@pytest.mark.parametrize(("error", "status"), [(TimeoutError(), 408), (ConnectionResetError(), 400)])
-@pytest.mark.parametrize("direct", [0, 8])
-def test_clients_that_stall_or_leave_are_answered(monkeypatch, error, status, direct):
-    monkeypatch.setattr(bodies, "DIRECT_READS", direct)
-    assert status_of(BodyReader(10, 1), environ(b"12345", **{"wsgi.input": Failing(error)})) == status
+def silent_reads(reader: BodyReader, count: int) -> tuple[Silent, list[threading.Thread]]:
+    silent = Silent()
+    request = environ(b"12345", **{"wsgi.input": silent})
+    threads = [threading.Thread(target=reader.read, args=(request,)) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return silent, threads
 
 
-def test_beyond_the_direct_reads_a_silent_client_is_given_up(monkeypatch):
-    monkeypatch.setattr(bodies, "DIRECT_READS", 1)
-    reader = BodyReader(10, 0.05)
-    first, second = Silent(), Silent()
-    result: list[bytes] = []
-    thread = threading.Thread(target=lambda: result.append(reader.read(environ(b"12345", **{"wsgi.input": first}))))
-    thread.start()
-    while not reader._waiting:
-        pass
-    assert status_of(reader, environ(b"12345", **{"wsgi.input": second})) == 408
-    first.released.set()
-    second.released.set()
-    thread.join()
-    assert result == [b"12345"]
+def test_many_silent_clients_are_noticed_without_another_request():
+    reader, noticed = BodyReader(10, 0.05), threading.Event()
+    reader.watch(3, noticed.set)
+    silent, threads = silent_reads(reader, 3)
+    assert noticed.wait(5)
+    silent.released.set()
+    for thread in threads:
+        thread.join()
     assert reader.read(environ(b"123")) == b"123"
+
+
+def test_few_silent_clients_or_many_quick_ones_are_no_alarm():
+    reader, noticed = BodyReader(10, 0.05), threading.Event()
+    reader.watch(3, noticed.set)
+    silent, threads = silent_reads(reader, 2)
+    for _ in range(50):
+        reader.read(environ(b"123"))
+    assert not noticed.wait(0.3)
+    silent.released.set()
+    for thread in threads:
+        thread.join()
