@@ -8,6 +8,7 @@ from pathlib import Path
 from envbuild.core.definition import Definition
 from envbuild.solve.python import default_base
 
+_STOCK = ("ubuntu", "debian")
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE | re.MULTILINE)
 
 
@@ -34,3 +35,8 @@ def last_stage_image(dockerfile: str) -> str:
         if found[2]:
             stages[found[2].lower()] = image
     return "" if "$" in image or image == "scratch" else image
+
+
+def is_stock(reference: str) -> bool:
+    """Tell whether `reference` is a distribution's own image, which is known to hold no Python."""
+    return reference.partition("@")[0].partition(":")[0].removeprefix("docker.io/").removeprefix("library/") in _STOCK

@@ -15,7 +15,7 @@ from envbuild.core.lock import Lock, LockedBase, LockedPython, PipPackage
 from envbuild.core.platforms import PLATFORMS, image_platform, parse_platform
 from envbuild.core.progress import SILENT, Progress
 from envbuild.solve.background import Background
-from envbuild.solve.base_name import base_reference
+from envbuild.solve.base_name import base_reference, is_stock
 from envbuild.solve.channels import effective_channels
 from envbuild.solve.conda import CondaRequest, CondaSolver, seconds
 from envbuild.solve.frame import frame, kept_packages, kept_pip, version_of, virtual_part
@@ -25,6 +25,7 @@ from envbuild.solve.options import PipRequest, SolveOptions
 from envbuild.solve.python import (
     CONDA_CHANNEL,
     choose_python,
+    has_apt_python,
     locked_conda_python,
     no_python,
     python_spec,
@@ -295,18 +296,19 @@ def pip_request(task: Task, python: str, virtual: tuple[str, ...]) -> PipRequest
 
 def _lock_without_conda(task: Task) -> Lock:
     """Take Python from the base or its archive; where neither has it, from conda."""
-    previous = task.previous
-    facts = _look(task, read=not still_good(task.definition, previous.python if previous else None))
-    kept = previous.python if previous and previous.base.reference == facts.locked.reference else None
-    if still_good(task.definition, kept):
-        python = None if kept is None or kept.provider == "conda" else kept
-    else:
-        python = choose_python(task.definition, facts.contents.pythons, facts.locked.distribution)
+    definition, previous = task.definition, task.previous
+    reference = base_reference(definition, task.folder)
+    kept = previous.python if previous and previous.base.reference == reference else None
+    good = still_good(definition, kept)
+    stock = is_stock(reference) and has_apt_python(definition, known_distribution(reference))
+    facts = _look(task, read=not good and not stock)
+    found = choose_python(definition, facts.contents.pythons, facts.locked.distribution)
+    python = (kept if kept and kept.provider != "conda" else None) if good else found
     if python is None:
         return _lock_with_conda_python(task, facts.locked)
     virtual = virtual_part(task, facts.locked)
     with task.progress.step("solve pip"):
-        pip: tuple[PipPackage, ...] = _resolve_pip(pip_request(task, python.version, virtual), task.progress)
+        pip = _resolve_pip(pip_request(task, python.version, virtual), task.progress)
     return replace(frame(task, facts.locked, python), pip=merged(pip, task.platforms))
 
 

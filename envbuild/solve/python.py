@@ -96,10 +96,16 @@ def choose_python(definition: Definition, pythons: tuple[FoundPython, ...], dist
     found = best_in_base(pythons, wanted)
     if found is not None:
         return LockedPython(version=found.version, provider="base", interpreter=found.interpreter)
-    from_apt = apt_python(distribution)
-    if from_apt and accepts(wanted, from_apt):
+    if has_apt_python(definition, distribution):
+        from_apt = apt_python(distribution)
         return LockedPython(version=from_apt, provider="apt", interpreter=f"/usr/bin/python{from_apt}")
     return None
+
+
+def has_apt_python(definition: Definition, distribution: str) -> bool:
+    """Tell whether the archive of `distribution` (`ubuntu 22.04`) has a Python that the definition accepts."""
+    version = apt_python(distribution)
+    return bool(version) and accepts(wanted_python(definition), version)
 
 
 def still_good(definition: Definition, previous: LockedPython | None) -> bool:

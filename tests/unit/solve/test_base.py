@@ -16,7 +16,7 @@ from envbuild.solve.base import (
     look_at_base,
 )
 from envbuild.solve.base_contents import Contents, from_configuration, from_files
-from envbuild.solve.base_name import base_reference, last_stage_image
+from envbuild.solve.base_name import base_reference, is_stock, last_stage_image
 from envbuild.solve.python import FoundPython
 
 DIGEST = "sha256:" + "ab" * 32
@@ -49,6 +49,20 @@ def test_the_reference_is_the_one_written_else_a_dockerfiles_else_the_default(tm
     }
     for reference, base in bases.items():
         assert base_reference(Definition(kind="x", base=base, python="3.10"), tmp_path) == reference
+
+
+@pytest.mark.parametrize(
+    ("reference", "stock"),
+    [
+        ("ubuntu:22.04", True),
+        (f"docker.io/library/ubuntu@{DIGEST}", True),
+        ("debian", True),
+        ("team/ubuntu:22.04", False),
+        ("registry.example:5000/ubuntu:22.04", False),
+    ],
+)
+def test_only_a_distributions_own_image_is_known_to_hold_no_python(reference, stock):
+    assert is_stock(reference) is stock
 
 
 def test_a_registry_of_the_definition_is_put_in_front():
