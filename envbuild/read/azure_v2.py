@@ -26,7 +26,8 @@ OLD_KEYS = ("docker", "path", "conda", "os")
 
 _ROUTES = ("liveness_route", "readiness_route", "scoring_route")
 _REFERENCE = re.compile(r"azureml:.+|/subscriptions/.+|[A-Za-z0-9][\w.-]*(?::[\w.-]+|@latest)", re.IGNORECASE)
-_TEMPLATE = re.compile(r"\{\{.*?\}\}|\$\{?[A-Z_]+\}?|<[A-Za-z_ -]+>|\b[A-Z][A-Z0-9]*_[A-Z0-9_]+(?=[./:])")
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\$\{?[A-Z_]+\}?|<[A-Za-z_ -]+>")
+_PLACEHOLDER = re.compile(_TEMPLATE.pattern + r"|\b[A-Z][A-Z0-9]*_[A-Z0-9_]+(?=[./:])")
 
 
 def parse_v2(source: str, file: str, include: Include, environment: str = "") -> Definition:
@@ -135,7 +136,7 @@ def read_environment(node: Node, findings: Findings, include: Include, *, alone:
     return replace(
         started,
         kind="azure-v2",
-        name=_plain("name", node, findings) or started.name,
+        name=_plain("name", node, findings),
         version=_plain("version", node, findings),
         description=_plain("description", node, findings),
         tags=tuple((key, text(value, findings)) for key, value in table(node.get("tags"), findings)),
@@ -176,7 +177,7 @@ def _base(node: Node, findings: Findings, include: Include, *, old: bool, alone:
 
 
 def _image(image: str, at: Origin, findings: Findings) -> Base:
-    if found := _TEMPLATE.search(image):
+    if found := _PLACEHOLDER.search(image):
         _refuse_template(found[0], at, findings)
         return Base()
     if image.startswith("azureml:"):
