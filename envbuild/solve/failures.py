@@ -17,6 +17,7 @@ _STUB = re.compile(rf"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s,]+?)(?:\+|\.){LABEL}\b
 _NEEDS_WHEEL = re.compile(
     r"Wheels are required for `([^`]+)`|([A-Za-z0-9][A-Za-z0-9._-]*)\S* has no (?:usable |compatible )?wheels"
 )
+_HEADLINES = ("No solution found when resolving", "warning:")
 _NETWORK = re.compile(
     r"error sending request|Failed to fetch|Could not connect|Request failed|HTTP status (?:client|server) error|dns error"
 )
@@ -58,8 +59,8 @@ class ResolverError(Exception):
         """Return one problem: the lines that take part, what is `provided`, and the resolver's own words behind them."""
         lines = self._lines(asked)
         first = lines[0] if lines else None
-        said = access.safe(_STUB.sub(r"\1 \2 (provided)", self._said))
-        message = f"{self._summary(lines, provided)}\n{textwrap.indent(said, '    ')}"
+        said = _STUB.sub(r"\1 \2 (provided)", self._said)
+        message = access.safe(f"{self._summary(lines, provided)}\n{textwrap.indent(said, '    ')}")
         origin = first.origin if first else (asked.lines[0].origin if asked.lines else None)
         return (
             Problem(
@@ -80,7 +81,7 @@ class ResolverError(Exception):
         """The explanation without the headline and the hints, which speak of the resolver's own options."""
         body = self.text.partition("\nhint:")[0]
         lines = [re.sub(r"^(?:error:|cause:|[\u00d7╰─▶│├]+)\s*", "", line.strip()) for line in body.splitlines()]
-        return "\n".join(line for line in lines if line and not line.startswith("No solution found when resolving"))
+        return "\n".join(line for line in lines if line and not line.startswith(_HEADLINES))
 
     def _lines(self, asked: Asked) -> list[Line]:
         said = self._said

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -255,6 +258,8 @@ def _environment(question: Question, folder: Path) -> dict[str, str]:
     """Return uv's environment; index URLs go in here, because anyone on the machine can read an argument list."""
     access = question.access
     environ = {**question.environ, **_no_configuration(question.environ, folder), "RUST_LOG": LOG_FILTER}
+    # uv wants an interpreter to ask; where PATH has none, our own will do
+    environ["PATH"] = os.pathsep.join([environ.get("PATH") or os.defpath, str(Path(sys.executable).parent)])
     links = [link for link in access.find_links if not is_local(link)]
     if access.default:
         environ["UV_DEFAULT_INDEX"] = access.default
@@ -278,9 +283,10 @@ def _no_configuration(environ: Mapping[str, str], folder: Path) -> dict[str, str
         (system / "uv").mkdir(parents=True)
         (system / "uv" / "uv.toml").touch()
         own.mkdir()
-        for one in home.iterdir() if home.is_dir() else ():
-            if one.name != "uv":
-                (own / one.name).symlink_to(one)
+        with contextlib.suppress(OSError):  # none, or not ours to read
+            for one in home.iterdir():
+                if one.name != "uv":
+                    (own / one.name).symlink_to(one)
     return {"XDG_CONFIG_HOME": str(own), "XDG_CONFIG_DIRS": str(system)}
 
 

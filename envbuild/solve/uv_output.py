@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -74,15 +75,18 @@ def write_previous(path: Path, packages: Iterable[PipPackage], platform: Platfor
 
 def _preference(package: PipPackage) -> list[str]:
     if package.vcs is not None:
-        revision = (
-            f', requested-revision = "{package.vcs.requested_revision}"' if package.vcs.requested_revision else ""
-        )
-        source = f'vcs = {{ type = "{package.vcs.type}", url = "{package.vcs.url}", commit-id = "{package.vcs.commit}"{revision} }}'
+        known = {
+            "type": package.vcs.type,
+            "url": package.vcs.url,
+            "commit-id": package.vcs.commit,
+            "requested-revision": package.vcs.requested_revision,
+        }
+        source = f"vcs = {{ {', '.join(f'{name} = {json.dumps(text)}' for name, text in known.items() if text)} }}"
     elif package.archive is not None or not package.version:
         return []  # the requirement itself says which one
     else:
         source = "wheels = []"
-    return ["[[packages]]", f'name = "{package.name}"', f'version = "{package.version}"', source]
+    return ["[[packages]]", f"name = {json.dumps(package.name)}", f"version = {json.dumps(package.version)}", source]
 
 
 def parse_annotations(text: str) -> Annotations:
