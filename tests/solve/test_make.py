@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,9 +32,11 @@ class Heard(Progress):
 
 
 @pytest.fixture(autouse=True)
-def _index(index, monkeypatch):
-    """Nobody asks the real index: not even for the installers of a Dockerfile."""
+def _index(request, index, monkeypatch):
+    """Nobody asks the real index; for the installers of a Dockerfile only the one test that is about them asks at all."""
     monkeypatch.setenv("ENVBUILD_INDEX_URL", index.url)
+    if "installers" not in request.node.name:
+        monkeypatch.setattr("envbuild.solve.tools.lock_tools", lambda *_, **__: ())
 
 
 @pytest.fixture
@@ -124,6 +127,16 @@ def test_a_new_dependency_leaves_the_rest_where_it_is(records, tmp_path):
     found = lock(definition("python=3.11", "numpy", "beta", channels=[url]), old)
     assert versions(found) == {**versions(old), "beta": "1.0"}
     assert versions(found)["numpy"] == "1.26.4"
+
+
+def test_the_installers_of_a_dockerfile_are_locked_and_kept(records, index, tmp_path):
+    for name in ("uv", "py-rattler"):
+        index.add(name, importlib.metadata.version(name))
+    url = records.write(tmp_path)
+    old = lock(definition("python=3.11", channels=[url]))
+    assert [one.name for one in old.tools] == ["py-rattler", "uv"]
+    index.releases.clear()
+    assert lock(definition("python=3.11", "numpy", channels=[url]), old).tools == old.tools
 
 
 def test_update_moves_one_package_and_update_all_moves_all(records, tmp_path):
