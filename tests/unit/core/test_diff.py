@@ -13,13 +13,13 @@ def on_both(name, version, **changes):
     return tuple(conda_package(name, version, platform, **changes) for platform in BOTH)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lock=locks())
 def test_nothing_moves_between_a_lock_and_itself(lock):
     assert not diff_locks(lock, lock)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(old=locks(), new=locks())
 def test_the_way_back_is_the_mirror(old, new):
     there, back = diff_locks(old, new), diff_locks(new, old)

@@ -8,7 +8,7 @@ from envbuild.formats.conda_lock import write_conda_lock
 from envbuild.formats.pylock import write_pylock
 from tests.unit.formats.locks import WHEEL_TAGS, locks, pip_package, small_lock, wheel
 
-relaxed = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @relaxed

@@ -22,7 +22,7 @@ from tests.unit.formats.locks import (
     wheel,
 )
 
-relaxed = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @relaxed
@@ -41,7 +41,7 @@ def test_writing_what_was_read_changes_no_byte(lock):
     assert write_conda_lock(read_conda_lock(text, "conda-lock.yml")) == text
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lock=locks())
 def test_conda_locks_own_model_accepts_every_file(lock, tmp_path_factory):
     model = pytest.importorskip("conda_lock.lockfile")

@@ -8,7 +8,7 @@ from envbuild.core.lock import LockedApt, LockedBase
 from envbuild.formats.cyclonedx import write_cyclonedx
 from tests.unit.formats.locks import conda_package, digest, locks, small_lock
 
-relaxed = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @relaxed

@@ -44,7 +44,7 @@ def test_another_platform_is_refused():
         write_explicit(small_lock(), "win-64")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lock=locks())
 def test_what_is_written_reads_back(lock):
     for platform in lock.platforms:

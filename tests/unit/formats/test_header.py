@@ -9,7 +9,7 @@ from envbuild.formats.header import Header, read_header
 from envbuild.formats.pylock import write_pylock
 from tests.unit.formats.locks import conda_package, locks, small_lock
 
-relaxed = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def facts(lock):
