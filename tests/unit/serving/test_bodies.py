@@ -65,7 +65,10 @@ class Failing:
         raise self.error
 
 
-@pytest.mark.parametrize(("error", "status"), [(socket.timeout(), 408), (ConnectionResetError(), 400)])
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(socket.timeout(), 408), (ConnectionResetError(), 400)],  # noqa: UP041 - another class before Python 3.10
+)
 def test_clients_that_stall_or_leave_are_answered(error, status):
     assert status_of(BodyReader(10, 1), environ(b"12345", **{"wsgi.input": Failing(error)})) == status
 
