@@ -47,6 +47,10 @@ class CondaAnswer:
     purls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+class ChannelError(SolveError):
+    """A channel cannot be read: nothing was solved."""
+
+
 class CondaSolver:
     """Answers conda's side; what its process has read of a channel serves all questions. A context manager."""
 
@@ -80,7 +84,8 @@ class CondaSolver:
         """Answer all `requests` at once, in their order; `advance` hears each platform that is done.
 
         Raises:
-            SolveError: a channel cannot be read or a request has no answer; every such platform is named.
+            ChannelError: a channel cannot be read.
+            SolveError: a request has no answer; every such platform is named.
         """
         self._process.say([_wish(one) for one in requests])
         answers = [self._process.hear() for _ in requests]
@@ -91,7 +96,8 @@ class CondaSolver:
             if "error" in answer
         ]
         if problems:
-            raise SolveError(list(dict.fromkeys(problems)))
+            unreachable = all(answer.get("error") == "channel" for answer in answers if "error" in answer)
+            raise (ChannelError if unreachable else SolveError)(list(dict.fromkeys(problems)))
         for request in requests:
             advance(request.platform)
         return tuple(_answer(request.platform, answer) for request, answer in zip(requests, answers, strict=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from envbuild.core.bases import known_distribution
 from envbuild.core.definition import Definition
@@ -13,10 +12,8 @@ from envbuild.core.names import normalize
 from envbuild.solve.conda import CondaAnswer
 from envbuild.solve.names import provided
 from envbuild.solve.options import SolveOptions
+from envbuild.solve.task import Task
 from envbuild.solve.virtual import locked_virtual_packages
-
-if TYPE_CHECKING:
-    from envbuild.solve.make import Task
 
 _SNAPSHOTS = {"ubuntu": (24, 4), "debian": (13, 0)}
 """Since which release apt itself knows how to ask for the archive of a day."""

@@ -240,7 +240,7 @@ def test_a_pip_definition_whose_python_no_one_else_has_gets_it_from_conda(record
 
 
 def test_where_nobody_has_the_python_both_ways_out_are_named(index, monkeypatch):
-    monkeypatch.setattr("envbuild.solve.make.CONDA_CHANNEL", "http://127.0.0.1:9/channel")
+    monkeypatch.setattr("envbuild.solve.without_conda.CONDA_CHANNEL", "http://127.0.0.1:9/channel")
     with pytest.raises(SolveError) as caught:
         lock(pip_definition(index, "flask", python="3.11"))
     (problem,) = caught.value.problems
