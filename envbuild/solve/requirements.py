@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from envbuild.core.errors import Problem, SolveError
 from envbuild.core.names import normalize
 from envbuild.solve.indexes import expand, is_local
 from envbuild.solve.options import PipRequest
+
+_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +106,12 @@ def _refused_options(request: PipRequest) -> Iterator[Problem]:
 
 def _refused(one: PipRequirement, allowed: frozenset[str], folder: Path) -> Iterator[Problem]:
     path = local_path(one.target, folder) if one.kind in ("path", "url") else None
-    if one.kind == "editable" or (path is not None and path.is_dir()):
+    if one.kind == "editable" and _VCS.match(one.target):
+        yield one.origin.problem(
+            f"`{one.text}` is to be edited in place, which a lock cannot pin",
+            hint=f"write it without -e and allow its build code to run: --allow-sdist {one.name or 'NAME'}",
+        )
+    elif one.kind == "editable" or (path is not None and path.is_dir()):
         yield one.origin.problem(
             f"`{one.text}` is a folder of source code, which a lock cannot pin",
             hint="build a wheel of it and write the wheel's path: pip wheel --no-deps -w wheels FOLDER",

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,6 +68,14 @@ def test_a_complete_environment_is_returned_without_any_work(index, lib, tmp_pat
     assert put(lock, tmp_path) == first
     assert (first.prefix / "mine.txt").read_text() == "kept"
     assert first.prefix.parent.name == "prefixes"
+
+
+def test_two_at_once_install_it_once(index, lib, tmp_path):
+    lock = locked(index, lib)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: put(lock, tmp_path, tmp_path / "env"), range(2))
+    assert first == second
+    assert index.paths().count(f"/files/{lib.file_name}") == 1
 
 
 def test_an_interrupted_installation_is_begun_anew(index, lib, tmp_path):

@@ -45,15 +45,19 @@ def test_every_line_that_a_lock_cannot_hold_is_named_with_the_way_out(tmp_path):
         requirement(
             "s @ https://index.example/s-1.tar.gz", "url", name="s", target="https://index.example/s-1.tar.gz", line=5
         ),
+        requirement(
+            "-e git+https://index.example/e#egg=e", "editable", name="e", target="git+https://index.example/e", line=6
+        ),
     ]
     with pytest.raises(SolveError) as caught:
         ask(request(tmp_path, *lines), {})
-    assert [problem.line for problem in caught.value.problems] == [1, 2, 3, 4, 5]
+    assert [problem.line for problem in caught.value.problems] == [1, 2, 3, 4, 5, 6]
     hints = [problem.hint for problem in caught.value.problems]
     assert "pip wheel" in hints[0]
     assert "pip wheel" in hints[1]
     assert "--allow-sdist v" in hints[3]
     assert "--allow-sdist s" in hints[4]
+    assert "without -e" in hints[5]
 
 
 def test_source_that_is_allowed_by_name_is_taken(tmp_path):
