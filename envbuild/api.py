@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.core.definition import Definition
-from envbuild.core.errors import LockError, Problem, ServiceError
+from envbuild.core.errors import DefinitionError, LockError, Problem, ServiceError
 from envbuild.core.freshness import Freshness, freshness
 from envbuild.core.lock import Lock
 from envbuild.core.plan import App, Plan, make_plan
@@ -54,7 +54,13 @@ def read_definition(path: Path | str, environment: str = "") -> Definition:
     """
     from envbuild.read import read_definition as read
 
-    return read(Path(path), environment=environment)
+    place = Path(path)
+    try:
+        return read(place, environment=environment)
+    except DefinitionError as error:
+        # the reader names files as the definition does; a person stands elsewhere
+        folder = lock_folder(place)
+        raise DefinitionError([replace(one, file=str(folder / one.file)) for one in error.problems]) from error
 
 
 def lock(

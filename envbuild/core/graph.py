@@ -15,6 +15,10 @@ from envbuild.core.selection import applicable
 _SPEC = re.compile(r"([^\s\[<>=!~,]+)\s*(.*)")
 
 
+# real chains are some twenty packages long; a longer one is somebody's attempt at the recursion limit
+_DEPTH = 100
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Node:
     """One package on one platform."""
@@ -154,17 +158,18 @@ def _way(before: Mapping[Node, tuple[Node, str] | None], end: Node) -> tuple[Ste
 
 
 def tree(lock: Lock, platform: str, requested: Collection[str] = ()) -> tuple[Branch, ...]:
-    """Return all packages of `platform` as trees, one for each root (see `why`); a package is unfolded once."""
+    """Return all packages of `platform` as trees, one for each root (see `why`); a package is unfolded once, and none below depth 100."""
     whole = graph(lock, platform)
     seen: set[Node] = set()
     return tuple(_branch(whole, root, "", seen) for root in whole.roots(requested))
 
 
-def _branch(whole: Graph, node: Node, asks: str, seen: set[Node]) -> Branch:
-    if node in seen:
+def _branch(whole: Graph, node: Node, asks: str, seen: set[Node], depth: int = 0) -> Branch:
+    if node in seen or depth > _DEPTH:
         return Branch(node=node, asks=asks, repeated=bool(whole.edges[node]))
     seen.add(node)
-    branches = tuple(_branch(whole, target, rest, seen) for target, rest in sorted(whole.edges[node].items()))
+    targets = sorted(whole.edges[node].items())
+    branches = tuple(_branch(whole, target, rest, seen, depth + 1) for target, rest in targets)
     return Branch(node=node, asks=asks, branches=branches)
 
 

@@ -122,6 +122,11 @@ def make_plan(
             f"the digest of base image {lock.base.reference} is not known: its registry was out of reach when locking",
             hint="run `envbuild lock` again where it can be reached, or say --allow-unpinned-base",
         )
+    context = definition.base.context
+    if context is not None and not context.content_hash:
+        raise PlanError(
+            f"the build context {context.path} is not there", hint="fetch it, or name its folder in the definition"
+        )
     selection = select(lock, platform or lock.platforms[0])
     config = _config(definition, lock, app)
     drafts = [
