@@ -11,7 +11,12 @@ from envbuild.formats.urls import is_url, without_credentials
 _CONDA_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _VERSION = re.compile(r"[A-Za-z0-9_.!+*-]+")
 _PLATFORM = re.compile(r"[a-z0-9]+-[a-z0-9]+|noarch")
+_ARCHIVE = re.compile(r"[A-Za-z0-9_.+!%=-]+\.(?:conda|tar\.bz2|tar\.zst)")
+_FILE = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]+")
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_FOLDER = re.compile(r"(?!-)[^\s\\;#'\"`$<>|&]+")
 _DIGEST_LENGTHS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
+_ALGORITHM = re.compile(r"[A-Za-z0-9_]{1,32}")
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -37,12 +42,62 @@ def _matching(table: Table, name: str, pattern: re.Pattern[str], what: str) -> s
     return text
 
 
+def conda_url(table: Table, name: str = "url") -> str:
+    """Return the URL of a conda archive at `name` without credentials; what is none is noted."""
+    text = url(table, name, required=True)
+    if text and not _ARCHIVE.fullmatch(text.partition("#")[0].rsplit("/", 1)[-1]):
+        table.wrong(name, f"{text[:120]!r} does not end in the name of a conda archive (.conda, .tar.bz2)")
+    return text
+
+
+def subdir(table: Table, name: str = "subdir") -> str:
+    """Return the conda subdir at `name`, empty where there is none; what is none is noted."""
+    return platform(table, name) if table.text(name) else ""
+
+
+def urls(table: Table, name: str) -> tuple[str, ...]:
+    """Return the list of URLs at `name` without credentials; what is none is noted."""
+    texts = table.texts(name)
+    for number, text in enumerate(texts):
+        if not is_url(text):
+            table.wrong(name, f"{text[:80]!r} (item {number}) is not a URL")
+    return tuple(map(without_credentials, texts))
+
+
+def file_name(table: Table, name: str, text: str) -> str:
+    """Return `text`, the name of a file that will be written somewhere; one that could leave its folder is noted."""
+    if not _FILE.fullmatch(text):
+        table.wrong(name, f"{text[:80]!r} is not a file name")
+    return text
+
+
+def revision(table: Table, name: str, text: str) -> str:
+    """Return `text`, a commit; one that could be read as something else on a command line is noted."""
+    if not _REVISION.fullmatch(text):
+        table.wrong(name, f"{text[:80]!r} is not a commit")
+    return text
+
+
+def folder(table: Table, name: str, text: str) -> str:
+    """Return `text`, a path; one that could be read as something else in a requirements file is noted."""
+    if text and not _FOLDER.fullmatch(text):
+        table.wrong(name, f"{text[:80]!r} is not a path without spaces, quotes and special characters")
+    return text
+
+
 def distribution(table: Table, name: str = "name") -> str:
     """Return the normalised distribution name at `name`; what is none is noted."""
     text = table.text(name, required=True)
     if text and not is_distribution(text):
         table.wrong(name, f"{text[:80]!r} is not the name of a Python distribution")
     return normalize(text)
+
+
+def matching_version(table: Table, name: str, text: str) -> str:
+    """Return `text`, the version that stands at `name`; what is none is noted."""
+    if text and not _VERSION.fullmatch(text):
+        table.wrong(name, f"{text[:80]!r} is not a version")
+    return text
 
 
 def pip_version(table: Table, name: str = "version") -> str:
@@ -73,9 +128,22 @@ def digest(table: Table, name: str, algorithm: str = "") -> str:
     return text
 
 
+def hash_pair(table: Table, name: str) -> tuple[tuple[str, str], ...]:
+    """Return the one digest at `name`, written `sha256:…`, as pairs; what is none is noted."""
+    algorithm, sign, text = table.text(name).partition(":")
+    if not sign and not algorithm:
+        return ()
+    inner = Table({name: text}, table.path, table.notes)
+    found = digest(inner, name, algorithm.lower())
+    return ((algorithm.lower(), found),) if found else ()
+
+
 def hashes(table: Table, name: str = "hashes") -> tuple[tuple[str, str], ...]:
     """Return the digests by algorithm at `name`, sorted."""
     inner = table.table(name)
+    for one in inner.data:
+        if not _ALGORITHM.fullmatch(one):
+            inner.wrong("", f"{one[:40]!r} is not the name of a hash algorithm (sha256, …)")
     return tuple(sorted((one.lower(), text) for one in inner.data if (text := digest(inner, one, one.lower()))))
 
 

@@ -127,7 +127,7 @@ def read_conda(entry: Table, facts: Table, channels: tuple[str, ...]) -> CondaPa
         name=checks.conda_name(entry),
         version=checks.conda_version(entry),
         platform=checks.platform(entry),
-        url=checks.url(entry, required=True),
+        url=checks.conda_url(entry),
         depends=read_depends(entry),
         channels=channels,
     )
@@ -146,7 +146,7 @@ def _with_facts(package: CondaPackage, facts: Table) -> CondaPackage:
     number = facts.number("build_number")
     return replace(
         package,
-        subdir=facts.text("subdir") or package.subdir,
+        subdir=checks.subdir(facts) or package.subdir,
         channel=facts.text("channel") or package.channel,
         build=facts.text("build") or package.build,
         build_number=package.build_number if number is None else number,

@@ -73,7 +73,7 @@ def read_facts(table: Table) -> Facts:
         ),
         apt=LockedApt(packages=apt.texts("packages"), snapshot=apt.text("snapshot")),
         index_url=checks.url(table, "index-url"),
-        extra_index_urls=tuple(map(without_credentials, table.texts("extra-index-urls"))),
+        extra_index_urls=checks.urls(table, "extra-index-urls"),
         virtual_packages=table.texts("virtual-packages"),
         solver=table.text("solver"),
         pip_resolver=table.text("pip-resolver"),

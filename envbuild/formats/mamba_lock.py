@@ -72,10 +72,11 @@ def _channels(root: Table) -> dict[str, str]:
 
 def _conda(packages: Table, archive: str, platform: str, channels: dict[str, str]) -> CondaPackage:
     entry = packages.table(archive)
-    channel, subdir = entry.text("channel", required=True), entry.text("subdir") or platform
+    channel, subdir = entry.text("channel", required=True), checks.subdir(entry) or platform
     if channel and channel not in channels:
         entry.wrong("channel", f"{channel[:80]!r} is not one of the lock's channels")
     base = channels.get(channel, channel)
+    checks.file_name(entry, "", archive)
     digests = entry.table("hash")
     package = from_url(
         name=checks.conda_name(entry),
@@ -97,7 +98,11 @@ def _conda(packages: Table, archive: str, platform: str, channels: dict[str, str
 
 def _pip(packages: Table, archive: str) -> PipPackage:
     entry = packages.table(archive)
-    file = PipFile(filename=archive, url=checks.url(entry, required=True), hashes=checks.hashes(entry, "hash"))
+    file = PipFile(
+        filename=checks.file_name(entry, "", archive),
+        url=checks.url(entry, required=True),
+        hashes=checks.hashes(entry, "hash"),
+    )
     wheel = archive.endswith(".whl")
     return PipPackage(
         name=checks.distribution(entry),

@@ -93,7 +93,7 @@ def read_pip(entry: Table, facts: Table, index_url: str) -> PipPackage:
         sdist=file if file and not wheel and not direct else None,
         archive=file if file and direct else None,
         vcs=vcs,
-        directory=directory,
+        directory=checks.folder(entry, "url", directory),
         platforms=(checks.platform(entry),),
     )
 
@@ -111,6 +111,8 @@ def _read_vcs(entry: Table, url: str, facts: Table) -> Vcs | None:
     commit = vcs.commit or entry.table("hash").text("sha256")
     if not commit or not is_url(vcs.url):
         entry.wrong("url", "names no commit", hint="write git+https://…@<commit>")
+    checks.revision(entry, "url", commit)
+    checks.folder(entry, "url", vcs.subdirectory)
     return replace(vcs, commit=commit, requested_revision=facts.text("requested-revision") or vcs.requested_revision)
 
 
@@ -144,7 +146,7 @@ def direct_package(name: str, url: str, sha256: str = "", version: str = "") -> 
     """Return the package `name` that is installed from `url` (a file, or version control at a commit), or None."""
     vcs = parse_vcs(url)
     if vcs is not None:
-        return PipPackage(name=name, version=version, vcs=vcs) if vcs.commit else None
+        return PipPackage(name=name, version=version, vcs=vcs) if _COMMIT.fullmatch(vcs.commit) else None
     file = PipFile(filename=filename(url), url=url, hashes=(("sha256", sha256),) if sha256 else ())
     return PipPackage(name=name, version=version or file_version(file.filename), archive=file)
 
@@ -165,9 +167,9 @@ def _read_file(entry: Table, url: str, facts: Table) -> PipFile:
         entry.wrong("url", f"{url[:80]!r} is not a URL")
     digests = {**dict(checks.hashes(entry, "hash")), **dict(checks.hashes(facts))}
     return PipFile(
-        filename=facts.text("name") or filename(url),
+        filename=checks.file_name(entry, "url", facts.text("name") or filename(url)),
         url="" if relative else url,
-        path=url[5:] if relative else "",
+        path=checks.folder(entry, "url", url[5:]) if relative else "",
         size=facts.number("size"),
         hashes=tuple(sorted(digests.items())),
         upload_time=canonical_time(facts.text("upload-time")),

@@ -81,7 +81,7 @@ def read_package(table: Table) -> PipPackage:
         sdist=read_file(sdist) if table.has("sdist") else None,
         archive=read_file(archive) if table.has("archive") else None,
         vcs=read_vcs(vcs) if table.has("vcs") else None,
-        directory=folder.text("path", required=True) if table.has("directory") else "",
+        directory=checks.folder(folder, "path", folder.text("path", required=True)) if table.has("directory") else "",
         platforms=table.table("tool").table("envbuild").texts("platforms"),
     )
 
@@ -92,12 +92,10 @@ def read_file(table: Table) -> PipFile:
     if not url and not path:
         table.wrong("url", "is missing, and so is path: one of them says where the file is")
     name = table.text("name") or filename(url or path)
-    if "/" in name or "\\" in name:
-        table.wrong("name", f"{name[:80]!r} is not a file name")
     return PipFile(
-        filename=name,
+        filename=checks.file_name(table, "name", name),
         url=url,
-        path=path,
+        path=checks.folder(table, "path", path),
         size=table.number("size"),
         hashes=checks.hashes(table),
         upload_time=_upload_time(table),
@@ -110,9 +108,9 @@ def read_vcs(table: Table) -> Vcs:
     return Vcs(
         type=table.text("type", required=True),
         url=url,
-        commit=table.text("commit-id", required=True),
+        commit=checks.revision(table, "commit-id", table.text("commit-id")),
         requested_revision=table.text("requested-revision"),
-        subdirectory=table.text("subdirectory"),
+        subdirectory=checks.folder(table, "subdirectory", table.text("subdirectory")),
     )
 
 

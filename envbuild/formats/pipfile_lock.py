@@ -9,7 +9,7 @@ from envbuild.formats.canonical import canonical
 from envbuild.formats.fields import Table
 from envbuild.formats.mamba_lock import load_json
 from envbuild.formats.python_range import COMMON_PLATFORMS
-from envbuild.formats.urls import filename, without_credentials
+from envbuild.formats.urls import filename, is_url, without_credentials
 
 
 def read_pipfile(text: str, file: str) -> Lock:
@@ -22,7 +22,7 @@ def read_pipfile(text: str, file: str) -> Lock:
     meta = root.table("_meta")
     if meta.number("pipfile-spec") != 6:
         meta.wrong("pipfile-spec", "is not 6, the only version of Pipfile.lock that envbuild knows")
-    sources = [without_credentials(one.text("url")) for one in meta.tables("sources")]
+    sources = [checks.url(one) for one in meta.tables("sources")]
     default = root.table("default")
     pip = tuple(_package(default, name) for name in default.data)
     requires = meta.table("requires")
@@ -46,24 +46,32 @@ def _package(section: Table, name: str) -> PipPackage:
     if not is_distribution(name):
         section.wrong(name, "is not the name of a Python distribution")
     version = entry.text("version").removeprefix("===").removeprefix("==")
-    file, folder = entry.text("file"), entry.text("path")
-    hashes = tuple(("sha256", one.partition(":")[2]) for one in entry.texts("hashes") if one.startswith("sha256:"))
+    file, folder = checks.url(entry, "file"), checks.folder(entry, "path", entry.text("path"))
+    hashes = _hashes(entry)
     return PipPackage(
         name=normalize(name),
-        version=version if version != "*" else "",
+        version=checks.matching_version(entry, "version", version) if version != "*" else "",
         marker=checks.marker(entry, "markers"),
         wheels=tuple(PipFile(filename="", hashes=(one,)) for one in hashes) if not file else (),
-        archive=PipFile(filename=filename(file), url=without_credentials(file), hashes=hashes[:1]) if file else None,
+        archive=PipFile(filename=filename(file), url=file, hashes=hashes[:1]) if file else None,
         vcs=_vcs(entry) if entry.has("git") else None,
         directory=folder,
     )
 
 
+def _hashes(entry: Table) -> tuple[tuple[str, str], ...]:
+    named = {one: one for one in entry.texts("hashes") if one.startswith("sha256:")}
+    table = Table(dict(named), (*entry.path, "hashes"), entry.notes)
+    return tuple(pair for one in named for pair in checks.hash_pair(table, one))
+
+
 def _vcs(entry: Table) -> Vcs:
-    url = entry.text("git")
+    url = entry.text("git").removeprefix("git+")
+    if not is_url(url):
+        entry.wrong("git", f"{url[:80]!r} is not a URL")
     return Vcs(
         type="git",
-        url=without_credentials(url.removeprefix("git+")),
-        commit=entry.text("ref", required=True),
-        subdirectory=entry.text("subdirectory"),
+        url=without_credentials(url),
+        commit=checks.revision(entry, "ref", entry.text("ref")),
+        subdirectory=checks.folder(entry, "subdirectory", entry.text("subdirectory")),
     )

@@ -56,7 +56,7 @@ def _environment(root: Table, wanted: str) -> Table:
 
 def _read(root: Table, environment: Table) -> Lock:
     channels = tuple(without_credentials(one.text("url")).rstrip("/") for one in environment.tables("channels"))
-    indexes = tuple(map(without_credentials, environment.texts("indexes")))
+    indexes = checks.urls(environment, "indexes")
     subdirs = {one.text("name"): one.text("subdir") or one.text("name") for one in root.tables("platforms")}
     known = _known(root)
     used = environment.table("packages")
@@ -148,7 +148,7 @@ def _conda(entry: Table, platform: str, channels: tuple[str, ...]) -> CondaPacka
     return replace(
         guess,
         channel=channel_of(without_credentials(entry.text("channel")) or channel, channels),
-        subdir=entry.text("subdir") or guess.subdir,
+        subdir=checks.subdir(entry) or guess.subdir,
         build=entry.text("build") or build,
         build_number=guess.build_number if number is None else number,
         md5=checks.digest(entry, "md5"),
@@ -172,12 +172,16 @@ def _pip(entry: Table, platform: str, indexes: tuple[str, ...]) -> PipPackage:
     )
     vcs = parse_vcs(url)
     if vcs is not None:
-        return replace(package, vcs=vcs)
+        checks.revision(entry, "pypi", vcs.commit)
+        return replace(package, vcs=replace(vcs, subdirectory=checks.folder(entry, "pypi", vcs.subdirectory)))
     digests = tuple((name, one) for name in ("md5", "sha256") if (one := checks.digest(entry, name)))
     if not is_url(url) and not filename(url).endswith((".whl", ".tar.gz", ".zip")):
-        return replace(package, directory=url)
+        return replace(package, directory=checks.folder(entry, "pypi", url))
     file = PipFile(
-        filename=filename(url), url=url if is_url(url) else "", path="" if is_url(url) else url, hashes=digests
+        filename=checks.file_name(entry, "pypi", filename(url)),
+        url=url if is_url(url) else "",
+        path="" if is_url(url) else url,
+        hashes=digests,
     )
     if location.startswith("direct+") or file.path:
         return replace(package, archive=file)

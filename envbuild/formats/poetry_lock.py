@@ -88,8 +88,8 @@ def _marker(table: Table) -> str:
 
 
 def _file(table: Table) -> PipFile:
-    algorithm, _, digest = table.text("hash").partition(":")
-    return PipFile(filename=table.text("file", required=True), hashes=((algorithm, digest),) if digest else ())
+    name = checks.file_name(table, "file", table.text("file"))
+    return PipFile(filename=name, hashes=checks.hash_pair(table, "hash"))
 
 
 def _nameless(digest: str) -> PipFile:
@@ -104,15 +104,17 @@ def _sourced(package: PipPackage, source: Table) -> PipPackage:
         vcs = Vcs(
             type="git",
             url=checks.url(source, required=True),
-            commit=source.text("resolved_reference", required=True),
+            commit=checks.revision(source, "resolved_reference", source.text("resolved_reference")),
             requested_revision=source.text("reference"),
-            subdirectory=source.text("subdirectory"),
+            subdirectory=checks.folder(source, "subdirectory", source.text("subdirectory")),
         )
         return replace(bare, vcs=vcs)
     if kind == "directory":
-        return replace(bare, directory=source.text("url", required=True))
+        return replace(bare, directory=checks.folder(source, "url", source.text("url", required=True)))
     if kind in ("url", "file"):
         file = next(package.files, None) or PipFile(filename=filename(source.text("url")))
-        url, path = (checks.url(source), "") if kind == "url" else ("", source.text("url"))
+        url, path = (
+            (checks.url(source), "") if kind == "url" else ("", checks.folder(source, "url", source.text("url")))
+        )
         return replace(bare, archive=replace(file, url=url, path=path))
     return replace(package, index=checks.url(source))

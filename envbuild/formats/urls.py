@@ -27,6 +27,7 @@ def without_credentials(url: str) -> str:
 
 
 def filename(url: str) -> str:
-    """Return the last part of the path, decoded."""
+    """Return the last part of the path, decoded; it holds no separator, and is empty where it would be a folder."""
     path = url.partition("#")[0].partition("?")[0]
-    return unquote(path.rstrip("/").rsplit("/", 1)[-1])
+    name = re.split(r"[/\\]", unquote(path.rstrip("/").rsplit("/", 1)[-1]))[-1]
+    return "" if name in (".", "..") else name

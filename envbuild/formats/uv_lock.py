@@ -74,13 +74,15 @@ def _package(table: Table, source: Table) -> PipPackage:
         vcs = parse_vcs("git+" + checks.url(source, "git"))
         if vcs is None or not vcs.commit:
             source.wrong("git", "names no commit")
+        elif vcs is not None:
+            checks.folder(source, "git", vcs.subdirectory)
         return replace(package, vcs=vcs)
     if source.has("url") or source.has("path"):
         archive = wheels[0] if wheels else sdist or _file(source, source)
         return replace(package, archive=archive)
     folder = source.text("directory") or source.text("editable") or source.text("virtual")
     if folder:
-        return replace(package, directory=folder)
+        return replace(package, directory=checks.folder(source, "", folder))
     registry = source.text("registry")
     return replace(
         package, wheels=wheels, sdist=sdist, index=checks.url(source, "registry") if is_url(registry) else ""
@@ -91,13 +93,12 @@ def _file(table: Table, source: Table) -> PipFile:
     url, path = checks.url(table), table.text("path")
     if not url and not path:
         url, path = checks.url(source), source.text("path")
-    algorithm, _, digest = table.text("hash").partition(":")
     return PipFile(
-        filename=table.text("filename") or filename(url or path),
+        filename=checks.file_name(table, "url", table.text("filename") or filename(url or path)),
         url=url,
-        path="" if url else path,
+        path="" if url else checks.folder(table, "path", path),
         size=table.number("size"),
-        hashes=((algorithm, digest),) if digest else (),
+        hashes=checks.hash_pair(table, "hash"),
         upload_time=canonical_time(table.text("upload-time")) or _time(table),
     )
 

@@ -26,6 +26,7 @@ REASONS = [
     ("is not a version that envbuild knows (1.0.0)", "a version that never was"),
     ("has no environment 'default'", "several environments: one has to be named"),
     ("is neither an MD5 nor a SHA-256", "hashes cut off by a terminal"),
+    ("1d bde26' is not a digest of 64", "a hash with a space in it"),
     ("default: is text, not a mapping", "made malformed on purpose"),
 ]
 
