@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -15,11 +14,11 @@ from . import __version__, fast_server, logs
 from .app import Application
 from .failures import SettingsError, StartupError
 from .options import OPTIONS
+from .reload import serve_with_reload
 from .script import load_script
 from .settings import Settings, read_settings
 
 USAGE_EXIT_CODE = 2
-_reported = threading.Event()
 
 
 def main(arguments: list[str]) -> int:
@@ -31,6 +30,8 @@ def main(arguments: list[str]) -> int:
             sys.stderr.write(f"error: {problem}\n")
         return USAGE_EXIT_CODE
     logs.configure(settings)
+    if settings.reload:
+        return serve_with_reload(partial(serve, settings), settings.app_root)
     return serve(settings)
 
 

@@ -148,6 +148,7 @@ def test_header_that_never_ends_is_closed(service):
         b"X-A: " + b"a" * 1_000_000 + b"\r\n",
         b"X-" + b"a" * 1_000_000 + b": 1\r\n",
     ],
+    ids=["many", "long value", "long name"],
 )
 def test_header_flood_is_refused(service, head):
     assert status(send(service, b"GET / HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n")) in (400, 431, 0)
@@ -165,13 +166,16 @@ def test_header_flood_is_refused(service, head):
         b"POST /score HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\nContent-Length: 3\r\n\r\n123",
         b"\x00" * 1000 + b"\r\n\r\n",
     ],
+    ids=["word", "TLS", "version", "no colon", "long path", "bad chunk", "length and coding", "zeros"],
 )
 def test_what_is_not_http_is_refused(service, text):
     assert not 200 <= status(send(service, text, timeout=4)) < 300
 
 
 @pytest.mark.parametrize(
-    ("body", "expected"), [(b"{broken", 500), (b"\xff\xfe", 400), (b"", 500), (b"[" * 90_000, 500), (b"NaN", 200)]
+    ("body", "expected"),
+    [(b"{broken", 500), (b"\xff\xfe", 400), (b"", 500), (b"[" * 90_000, 500), (b"NaN", 200)],
+    ids=["broken", "not UTF-8", "empty", "deep", "NaN"],
 )
 def test_bodies_that_are_no_json(service, body, expected):
     assert status(send(service, post(len(body)) + body)) == expected

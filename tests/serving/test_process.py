@@ -242,6 +242,30 @@ def test_keys(start, tmp_path):
     assert "key-one" not in service.log
 
 
+def test_reload_serves_the_changed_script_and_survives_a_broken_one(start, tmp_path):
+    service = start("def init(): pass\ndef run(data): return 1\n", "--reload", "true")
+    assert service.score("x") == 1
+
+    def wait_for(expected: int) -> None:
+        limit = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if service.score("x") == expected:
+                    return
+            assert time.monotonic() < limit, service.log
+            time.sleep(0.1)
+
+    (tmp_path / "score.py").write_text("def init(): pass\ndef run(data): return 22\n")
+    wait_for(22)
+    (tmp_path / "score.py").write_text("def init(): raise ValueError('broken')\ndef run(data): return 333\n")
+    while "ValueError: broken" not in service.log:
+        time.sleep(0.1)
+    assert service.process.poll() is None
+    (tmp_path / "score.py").write_text("def init(): pass\ndef run(data): return 4444\n")
+    wait_for(4444)
+    assert service.stop() == 0
+
+
 def test_copied_folder_is_complete(start, tmp_path):
     """The folder alone, under another name, with nothing else of envbuild to import."""
     shutil.copytree(FOLDER, tmp_path / "elsewhere" / "copied_server", ignore=shutil.ignore_patterns("__pycache__"))
