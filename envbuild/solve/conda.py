@@ -14,7 +14,7 @@ from envbuild.core.lock import CondaPackage
 from envbuild.files import cache_root
 from envbuild.solve.channels import expand_channels
 from envbuild.solve.conda_process import SolverProcess
-from envbuild.solve.conflict import conda_problem, expanded
+from envbuild.solve.conflict import conda_problems, expanded
 from envbuild.solve.options import SolveOptions
 
 SOLVE_SECONDS = 600
@@ -91,9 +91,10 @@ class CondaSolver:
         answers = [self._process.hear() for _ in requests]
         answers.sort(key=lambda answer: answer["number"])
         problems = [
-            conda_problem(request.platform, request.specs, answer)
+            problem
             for request, answer in zip(requests, answers, strict=True)
             if "error" in answer
+            for problem in conda_problems(request.platform, request.specs, answer)
         ]
         if problems:
             unreachable = all(answer.get("error") == "channel" for answer in answers if "error" in answer)

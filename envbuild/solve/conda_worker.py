@@ -204,10 +204,10 @@ class Worker:
         )
         records = [record for records in found for record in records]
         fitting = [record for record in records if all(spec.matches(record) for spec in wanted)]
-        newest = sorted({record.version for record in records})[-5:]
+        versions = [str(version) for version in sorted({record.version for record in records})]
         return {
             "name": name,
-            "versions": [str(version) for version in newest],
+            "versions": versions if len(versions) < 7 else [versions[0], "…", *versions[-4:]],
             "fitting": len(fitting),
             "close": [] if records else await self._close(channels, wish["platform"], name),
         }

@@ -30,16 +30,15 @@ def indented(text: str, prefix: str = "    ") -> str:
     return "\n".join(f"{prefix}{line}" for line in text.strip("\n").splitlines())
 
 
-def conda_problem(platform: str, specs: Sequence[CondaSpec], answer: Mapping[str, Any]) -> Problem:
-    """Return the problem that the solver's process reports in `answer` for `platform`."""
+def conda_problems(platform: str, specs: Sequence[CondaSpec], answer: Mapping[str, Any]) -> list[Problem]:
+    """Return what the solver's process reports in `answer` for `platform`: every spec that nothing fits, else one problem."""
     if answer["error"] == "channel":
-        return _channel_problem(str(answer["text"]))
+        return [_channel_problem(str(answer["text"]))]
     if answer["error"] != "conflict":
-        return Problem(message=f"the conda solve for {platform} failed:\n{indented(answer['text'])}")
-    for one in answer["names"]:
-        if not one["fitting"]:
-            return _no_candidate(platform, [spec for spec in specs if spec.name == one["name"]], one)
-    return _contradiction(platform, specs, answer)
+        return [Problem(message=f"the conda solve for {platform} failed:\n{indented(answer['text'])}")]
+    unfit = [one for one in answer["names"] if not one["fitting"]]
+    missing = [_no_candidate(platform, [spec for spec in specs if spec.name == one["name"]], one) for one in unfit]
+    return missing or [_contradiction(platform, specs, answer)]
 
 
 def _channel_problem(text: str) -> Problem:

@@ -173,6 +173,15 @@ def test_a_missing_version_is_told_with_those_that_there_are(records, tmp_path):
     assert "alpha 1.0, 2.0" in problem.message
 
 
+def test_all_specs_that_nothing_fits_are_told_at_once(records, tmp_path):
+    for number in range(9):
+        records.add("many", f"{number}.0")
+    with pytest.raises(SolveError) as caught:
+        solve("python", "many=77", "nowhere", channels=[records.write(tmp_path)])
+    assert [problem.line for problem in caught.value.problems] == [2, 3]
+    assert "many 0.0, …, 5.0, 6.0, 7.0, 8.0" in caught.value.problems[0].message
+
+
 def test_a_conflict_names_only_the_lines_that_contradict_each_other(records, tmp_path):
     records.add("old", "1.0", "beta <2")
     with pytest.raises(SolveError) as caught:

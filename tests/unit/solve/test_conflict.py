@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from envbuild.core.definition import CondaSpec, Origin, PipRequirement
 from envbuild.solve.conda_worker import without_secrets, without_urls_secrets
-from envbuild.solve.conflict import LINES, conda_problem, condensed, written
+from envbuild.solve.conflict import LINES, conda_problems, condensed, written
 
 NUMPY = CondaSpec(text="numpy =2", name="numpy", origin=Origin(file="environment.yml", line=4))
 NUMBA = CondaSpec(text="numba", name="numba", origin=Origin(file="environment.yml", line=5))
@@ -24,7 +24,8 @@ def test_a_contradiction_shows_its_lines_and_the_reason_below():
         "names": names,
         "core": ["numpy =2", "numba"],
     }
-    assert str(conda_problem("linux-64", [NUMPY, NUMBA], answer)) == (
+    (problem,) = conda_problems("linux-64", [NUMPY, NUMBA], answer)
+    assert str(problem) == (
         "these cannot be installed together for linux-64:\n"
         "    environment.yml:4: numpy =2\n"
         "    environment.yml:5: numba\n"
@@ -38,7 +39,7 @@ def test_a_contradiction_shows_its_lines_and_the_reason_below():
 def test_a_package_that_no_channel_has_is_told_at_its_line():
     answer = {"error": "conflict", "text": "", "core": []}
     answer["names"] = [{"name": "numpy", "versions": [], "fitting": 0, "close": []}]
-    problem = conda_problem("win-64", [NUMPY], answer)
+    (problem,) = conda_problems("win-64", [NUMPY], answer)
     assert (problem.file, problem.line) == ("environment.yml", 4)
     assert problem.hint == "is it a pip package, or is a channel missing?"
 
