@@ -28,20 +28,29 @@ def _buildah() -> ImageEngine:
     return BuildahEngine()
 
 
+def _oci() -> Engine:
+    from envbuild.engines.oci.engine import OciEngine
+
+    return OciEngine()
+
+
 RUNNERS: dict[str, Callable[[], ContainerEngine]] = {"docker": _docker, "podman": _podman}
 """The engines that run containers, in the order in which they are tried."""
 
 BUILDERS: dict[str, Callable[[], ImageEngine]] = {**RUNNERS, "buildah": _buildah}
 """The engines that build a context."""
 
+ENGINES: dict[str, Callable[[], Engine]] = {**BUILDERS, "oci": _oci}
+"""All engines; the last needs nothing but this machine."""
+
 
 def pick(name: str = "auto") -> Engine:
-    """Return the engine called `name`; `auto` is the first that works of docker, podman and buildah.
+    """Return the engine called `name`; `auto` is the first that works of docker, podman, buildah and oci.
 
     Raises:
         EngineError: there is no such engine, or none works; each one's reason is named.
     """
-    return _first_working(BUILDERS, name)
+    return _first_working(ENGINES, name)
 
 
 def container_engine(name: str = "auto") -> ContainerEngine:

@@ -1,0 +1,284 @@
+"""Assembling: from a plan to layers, a configuration and a manifest in the store. Nothing of the image is run but its compiler."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from envbuild.core.bases import check_distribution, parse_os_release
+from envbuild.core.errors import PlanError
+from envbuild.core.keys import canonical, sha256
+from envbuild.core.plan import PREFIX, Plan
+from envbuild.core.progress import SILENT, Progress
+from envbuild.engines.elf import MissingLibrary, missing_libraries
+from envbuild.engines.oci.app_layers import app_identity, app_layers, write_app
+from envbuild.engines.oci.arrange import arrange
+from envbuild.engines.oci.base import BaseFacts, base_facts
+from envbuild.engines.oci.bytecode import CannotCompileError, Interpreter, base_interpreter
+from envbuild.engines.oci.compression import Method, method
+from envbuild.engines.oci.config import creation_time, image_config
+from envbuild.engines.oci.fetch import Files
+from envbuild.engines.oci.refusals import refuse
+from envbuild.engines.oci.settings import OciSettings
+from envbuild.engines.oci.skeleton import has_venv, skeleton_identity, write_skeleton
+from envbuild.engines.oci.sources import base_source
+from envbuild.engines.oci.store import Store, StoredLayer
+from envbuild.engines.oci.tar import Places, TarWriter
+from envbuild.engines.oci.units import Surroundings, Told, Unit, refuse_clashes
+from envbuild.engines.oci.wheels import WheelUnit
+from envbuild.net.images import OCI_MANIFEST, Descriptor, ImageSource, ResolvedImage
+from envbuild.net.registry import RegistryClient
+
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+KEY, PACKAGES, BYTECODE = "dev.envbuild.image-key", "dev.envbuild.packages", "dev.envbuild.bytecode"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembled:
+    """An image in the store. `layers` are ours, above those of `base`; `source` has the base's blobs."""
+
+    base: ResolvedImage
+    source: ImageSource = field(repr=False)
+    layers: tuple[StoredLayer, ...]
+    manifest: Descriptor
+    config: Descriptor
+    config_data: bytes = field(repr=False)
+    manifest_data: bytes = field(repr=False)
+    missing: tuple[MissingLibrary, ...] = ()
+
+    @property
+    def diff_ids(self) -> tuple[str, ...]:
+        """The digests of all uncompressed layers, bottom first."""
+        return (*self.base.diff_ids, *(one.diff_id for one in self.layers))
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """The descriptors of all layers, bottom first."""
+        return (*self.base.layers, *(one.descriptor for one in self.layers))
+
+    @property
+    def size(self) -> int:
+        """What a registry sends for all of it, in bytes."""
+        return self.config.size + sum(one.size for one in self.blobs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """One layer to be: its title, what its key covers, what writes it, and the packages in it, for annotations."""
+
+    title: str
+    identity: Sequence[object]
+    write: Callable[[TarWriter], Any]
+    packages: tuple[Unit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembler:
+    """Assembles images into `store`; `root` is where relative paths of a lock start."""
+
+    settings: OciSettings = field(default_factory=OciSettings)
+    store: Store = field(default_factory=Store)
+    registry: RegistryClient = field(default_factory=RegistryClient)
+    root: Path = Path()
+    progress: Progress = SILENT
+
+    def assemble(self, plan: Plan, *, previous: Sequence[Sequence[str]] = (), fresh: bool = False) -> Assembled:
+        """Return the image of `plan`; `previous` are the packages of an earlier image's layers, `fresh` makes all anew.
+
+        Raises:
+            PlanError: the plan needs something that must be run, the base does not fit, or packages clash.
+            NetworkError, IntegrityError: base or packages cannot be had.
+        """
+        refuse(plan)
+        self.store.sweep()
+        source = base_source(plan.lock.base, self.root, self.registry, self.store)
+        base = source.resolve(plan.selection.platform)
+        facts = base_facts(source, base, progress=self.progress)
+        _check_base(plan, facts)
+        drafts = [*self._drafts(plan, facts, previous)]
+        layers = self._layers(drafts, facts.places, fresh=fresh)
+        contents = [*_contents(drafts, layers)]
+        refuse_clashes(contents)
+        missing = missing_libraries(
+            ((name, path, elf) for name, told in contents for path, elf in told.elf), facts.libraries
+        )
+        for library in missing:
+            self.progress.note(
+                f"{', '.join(library.needed_by)} needs {library.soname}, which nothing has: {library.hint}"
+            )
+        return self._finish(plan, source, base, list(zip(drafts, layers, strict=True)), missing=missing)
+
+    def _drafts(self, plan: Plan, facts: BaseFacts, previous: Sequence[Sequence[str]]) -> Iterator[_Draft]:
+        python = _interpreter_path(plan, facts)
+        if plan.config.user or has_venv(plan):
+            yield _Draft(
+                title="the environment without packages",
+                identity=[*skeleton_identity(plan), python],
+                write=lambda tar: [["envbuild", write_skeleton(tar, plan, python).to_list()]],
+            )
+        for group in arrange(self._units(plan, facts, python), self.settings.layers, previous):
+            yield self._package_draft(group)
+        for title, files in app_layers(plan.app):
+            yield _Draft(
+                title=title,
+                identity=app_identity(files),
+                write=lambda tar, files=files: [["the application", write_app(tar, files).to_list()]],  # type: ignore[misc]
+            )
+
+    def _package_draft(self, group: tuple[WheelUnit, ...]) -> _Draft:
+        def write(tar: TarWriter) -> list[list[object]]:
+            return [[one.name, one.write(tar).to_list()] for one in Files(root=self.root).fetch(group)]
+
+        names = ", ".join(f"{one.name} {one.version}" for one in group[:4])
+        title = names if len(group) <= 4 else f"{names} and {len(group) - 4} more"
+        return _Draft(title=title, identity=[one.identity for one in group], write=write, packages=group)
+
+    def _units(self, plan: Plan, facts: BaseFacts, python: str) -> list[WheelUnit]:
+        if plan.definition.user_managed or plan.lock.python is None:
+            return []
+        around = Surroundings(
+            prefix=PREFIX, minor=plan.lock.python.minor, interpreter=self._interpreter(plan, facts, python)
+        )
+        units = [
+            WheelUnit(chosen=one, size=(one.file.size if one.file else None) or 0, surroundings=around)
+            for one in plan.selection.pip
+        ]
+        # the arrangement goes by size, so that what the lock does not tell is looked up
+        unknown = Files(root=self.root).fetch([one for one in units if not one.size], self.progress)
+        return [*(one for one in units if one.size), *unknown]
+
+    def _interpreter(self, plan: Plan, facts: BaseFacts, path: str) -> Interpreter | None:
+        if not self.settings.bytecode or plan.lock.python is None or not plan.selection.pip:
+            return None
+        try:
+            return base_interpreter(facts, path, plan.lock.python.minor, plan.selection.platform)
+        except CannotCompileError as error:
+            self.progress.note(f"the image is made without bytecode: {error.problems[0].message}")
+            return None
+
+    def _layers(self, drafts: Sequence[_Draft], places: Places, *, fresh: bool) -> list[StoredLayer]:
+        how = method(self.settings.compression)
+        workers = self.settings.workers or (os.cpu_count() or 1) + 1
+        with (
+            self.progress.step(f"assemble {len(drafts)} layers", len(drafts)) as step,
+            ThreadPoolExecutor(max_workers=workers, thread_name_prefix="layer") as pool,
+        ):
+
+            def one(draft: _Draft) -> StoredLayer:
+                made = self.store.layer(_key(draft, how, places), how, places, draft.write, fresh=fresh)
+                step.advance(1, draft.title)
+                return made
+
+            try:
+                return list(pool.map(one, drafts))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _finish(
+        self,
+        plan: Plan,
+        source: ImageSource,
+        base: ResolvedImage,
+        pairs: Sequence[tuple[_Draft, StoredLayer]],
+        *,
+        missing: tuple[MissingLibrary, ...],
+    ) -> Assembled:
+        titled = [(layer.diff_id, draft.title) for draft, layer in pairs]
+        data = image_config(plan, base.configuration, titled, creation_time(os.environ))
+        config = self.store.add(data, CONFIG_TYPE)
+        document = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": config.to_dict(),
+            "layers": [*map(_as_oci, base.layers), *(_annotated(draft, layer) for draft, layer in pairs)],
+            "annotations": _annotations(plan, [draft for draft, _ in pairs]),
+        }
+        manifest = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        return Assembled(
+            base=base,
+            source=source,
+            layers=tuple(layer for _, layer in pairs),
+            manifest=self.store.add(manifest, OCI_MANIFEST),
+            config=config,
+            config_data=data,
+            manifest_data=manifest,
+            missing=missing,
+        )
+
+
+def _key(draft: _Draft, how: Method, places: Places) -> str:
+    return sha256(canonical([_FORMAT, how.identity, places.place(PREFIX), list(draft.identity)]))
+
+
+def _contents(drafts: Sequence[_Draft], layers: Sequence[StoredLayer]) -> Iterator[tuple[str, Told]]:
+    for _, layer in zip(drafts, layers, strict=True):
+        for name, told in layer.told:
+            yield str(name), Told.from_list(told)
+
+
+def _annotations(plan: Plan, drafts: Sequence[_Draft]) -> dict[str, str]:
+    compiled = any(
+        one.surroundings.interpreter is not None
+        for draft in drafts
+        for one in draft.packages
+        if isinstance(one, WheelUnit)
+    )
+    told = {
+        KEY: plan.image_key,
+        BYTECODE: "unchecked-hash" if compiled else "none",
+        "org.opencontainers.image.base.name": plan.lock.base.reference.partition("@")[0],
+        "org.opencontainers.image.base.digest": plan.lock.base.digest,
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _annotated(draft: _Draft, layer: StoredLayer) -> Mapping[str, object]:
+    described = layer.descriptor.to_dict()
+    if draft.packages:
+        described["annotations"] = {PACKAGES: " ".join(f"{one.name}=={one.version}" for one in draft.packages)}
+    return described
+
+
+def _as_oci(layer: Descriptor) -> Mapping[str, object]:
+    """Return a layer of the base as an OCI manifest has it: same bytes, OCI's media type."""
+    known = {
+        "application/vnd.docker.image.rootfs.diff.tar.gzip": "application/vnd.oci.image.layer.v1.tar+gzip",
+        "application/vnd.docker.image.rootfs.diff.tar": "application/vnd.oci.image.layer.v1.tar",
+    }
+    return {**layer.to_dict(), "mediaType": known.get(layer.media_type, layer.media_type)}
+
+
+def _check_base(plan: Plan, facts: BaseFacts) -> None:
+    image = plan.lock.base.reference
+    check_distribution(parse_os_release(facts.os_release), plan.definition.allow_distribution, image)
+    if facts.prefix_used and not plan.definition.user_managed:
+        raise PlanError(
+            f"base image {image} has files in {PREFIX} already, where the environment would lie",
+            hint="choose another base, or build with the docker engine",
+        )
+
+
+def _interpreter_path(plan: Plan, facts: BaseFacts) -> str:
+    """Return where the base has the locked interpreter; an empty text where the environment needs none of it."""
+    python = plan.lock.python
+    if plan.definition.user_managed:
+        path = plan.definition.interpreter_path
+        if path and not facts.has_python(path) and facts.real(path) not in facts.pythons:
+            raise PlanError(f"base image {plan.lock.base.reference} has no interpreter at {path}")
+        return path
+    if python is None or python.provider == "conda":
+        return ""
+    minor = ".".join(map(str, python.minor))
+    tried = [python.interpreter] if python.interpreter else [f"/usr/local/bin/python{minor}", f"/usr/bin/python{minor}"]
+    for path in tried:
+        if facts.has_python(path):
+            return path
+    found = ", ".join(f"/{one}" for one in facts.pythons) or "none"
+    raise PlanError(f"base image {plan.lock.base.reference} has no {' or '.join(tried)}; its interpreters: {found}")

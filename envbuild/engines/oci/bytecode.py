@@ -1,0 +1,156 @@
+"""Bytecode for packages, compiled by the very interpreter that will run it, so that it is the same on every machine.
+
+Unchecked-hash bytecode (PEP 552) is valid whatever the files' times are. Its bytes depend on the exact build of the
+interpreter, on the hash seed and on what was compiled before: hence that interpreter, no seed, and a process for each package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from envbuild import programs
+from envbuild.core.errors import EngineError
+from envbuild.core.keys import canonical, sha256
+from envbuild.core.platforms import Platform, image_platform
+from envbuild.engines.elf import read_elf
+from envbuild.engines.oci.base import BaseFacts
+from envbuild.files import cache_root, write_atomic
+
+_WORKER = Path(__file__).with_name("bytecode_worker.py")
+_FORMAT = 1
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+OLDEST = (3, 7)
+"""The first Python whose bytecode can be independent of times."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """How to run an interpreter here. `identity` is that of its program and library, `tag` what its bytecode files are called by."""
+
+    argv: tuple[str, ...]
+    identity: str
+    tag: str
+
+    def path(self, source: str) -> str:
+        """Return where the bytecode of the module at `source` lies (PEP 3147)."""
+        folder, name = posixpath.split(source)
+        return posixpath.join(folder, "__pycache__", f"{name.removesuffix('.py')}.{self.tag}.pyc")
+
+
+class CannotCompileError(EngineError):
+    """The interpreter cannot run on this machine; the image does without bytecode."""
+
+
+def base_interpreter(facts: BaseFacts, path: str, minor: tuple[int, int], platform: Platform) -> Interpreter:
+    """Return the base's interpreter at `path`, run by the base's own loader and libraries.
+
+    Raises:
+        CannotCompileError: it cannot run here.
+    """
+    _check(minor, platform)
+    program = facts.root / facts.real(path)
+    try:
+        with program.open("rb") as file:
+            elf = read_elf(file)
+    except OSError:
+        raise CannotCompileError(f"{path} is no program in the base") from None
+    if elf is None:
+        raise CannotCompileError(f"{path} of the base is no ELF program")
+    loader = facts.root / facts.real(elf.interpreter) if elf.interpreter else None
+    folders = sorted({str(one.parent) for one in facts.root.glob("**/lib*.so*") if "lib-dynload" not in one.parts})
+    start = [str(loader), "--library-path", ":".join(folders)] if loader is not None else []
+    libraries = [facts.root / facts.real(f"/{one}") for one in _links_of(facts, elf.needed)]
+    return _working((*start, str(program)), [program, *libraries], minor)
+
+
+def prefix_interpreter(prefix: Path, minor: tuple[int, int], platform: Platform) -> Interpreter:
+    """Return the interpreter of a conda prefix that lies at `prefix` on this machine.
+
+    Raises:
+        CannotCompileError: it cannot run here.
+    """
+    _check(minor, platform)
+    program = prefix / "bin" / f"python{minor[0]}.{minor[1]}"
+    libraries = sorted(one for one in prefix.glob("lib/libpython3*.so*") if not one.is_symlink())
+    return _working((str(program),), [program, *libraries], minor)
+
+
+def _check(minor: tuple[int, int], platform: Platform) -> None:
+    if platform != image_platform():
+        raise CannotCompileError(f"this machine does not run programs for {platform.oci}")
+    if minor < OLDEST:
+        raise CannotCompileError(f"Python {minor[0]}.{minor[1]} knows no bytecode that is independent of times")
+
+
+def _links_of(facts: BaseFacts, needed: Sequence[str]) -> list[str]:
+    """Return where the interpreter's own library lies: most of the interpreter is in it where it is a shared one."""
+    wanted = {name for name in needed if name.startswith("libpython")}
+    known = [*facts.links, *(str(one.relative_to(facts.root)) for one in facts.root.glob("**/libpython*"))]
+    return sorted({one for one in known if posixpath.basename(one) in wanted})
+
+
+def _working(argv: tuple[str, ...], files: Sequence[Path], minor: tuple[int, int]) -> Interpreter:
+    question = "import sys; print(*sys.version_info[:2], sys.implementation.cache_tag)"
+    said = programs.run([*argv, *_FLAGS, "-c", question], env=_ENVIRONMENT, check=False)
+    if said.code != 0 or said.stdout.split()[:2] != [str(number) for number in minor]:
+        raise CannotCompileError(f"{argv[-1]} does not run on this machine as Python {minor[0]}.{minor[1]}")
+    digests = sorted({hashlib.sha256(one.read_bytes()).hexdigest() for one in files if one.is_file()})
+    return Interpreter(argv=argv, identity=sha256(canonical([_FORMAT, digests])), tag=said.stdout.split()[2])
+
+
+_FLAGS = ("-I", "-S", "-B", "-W", "ignore")
+
+
+def compile_modules(
+    interpreter: Interpreter, key: Sequence[str], modules: Mapping[str, str], *, wheel: Path | None = None
+) -> dict[str, bytes]:
+    """Return the bytecode of `modules`, by where each will be found in the image; remembered under `key`.
+
+    `modules` maps a path in the image to a member of `wheel`, or to a file where there is none.
+
+    Raises:
+        EngineError: the interpreter failed.
+    """
+    known = cache_root() / "bytecode" / f"{sha256(canonical([_FORMAT, interpreter.identity, *key]))}.pycs"
+    names = sorted(modules)
+    data = _remembered(known)
+    if data is None:
+        data = _compile(interpreter, [[modules[name], name] for name in names], wheel)
+        write_atomic(known, hashlib.sha256(data).digest() + data)
+    return {interpreter.path(names[number]): code for number, code in _parts(data)}
+
+
+def _compile(interpreter: Interpreter, files: list[list[str]], wheel: Path | None) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="envbuild-bytecode-") as temporary:
+        task, output = Path(temporary) / "task.json", Path(temporary) / "output"
+        task.write_text(json.dumps({"wheel": str(wheel or ""), "files": files}), encoding="utf-8")
+        argv = [*interpreter.argv, *_FLAGS, str(_WORKER), str(task), str(output)]
+        done = programs.run(argv, env=_ENVIRONMENT, cwd=Path(temporary), check=False)
+        data = output.read_bytes() if output.is_file() else b""
+    if done.code != 0 or not data.endswith(b"end\n"):
+        raise EngineError(f"the bytecode cannot be made: {interpreter.argv[-1]} ended with {done.code}\n{done.stderr}")
+    return data
+
+
+def _remembered(path: Path) -> bytes | None:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return data[32:] if hashlib.sha256(data[32:]).digest() == data[:32] else None
+
+
+def _parts(data: bytes) -> list[tuple[int, bytes]]:
+    found, at = [], 0
+    while not data.startswith(b"end\n", at):
+        end = data.index(b"\n", at)
+        number, size = map(int, data[at:end].split())
+        found.append((number, data[end + 1 : end + 1 + size]))
+        at = end + 1 + size
+    return found

@@ -1,0 +1,209 @@
+"""Where an assembled image goes: an OCI layout, an archive of either kind, a registry, a docker engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, BinaryIO, Literal, cast
+
+from envbuild.core.errors import EngineError, EnvbuildError
+from envbuild.core.progress import SILENT, Progress
+from envbuild.core.reference import ImageReference
+from envbuild.engines.oci.assemble import Assembled
+from envbuild.engines.oci.store import LAYOUT, REF_NAME, Store
+from envbuild.engines.oci.tar import Places, TarWriter
+from envbuild.files import new_folder
+from envbuild.net.images import OCI_INDEX, Descriptor, ImageSource
+from envbuild.net.registry import RegistryClient
+from envbuild.net.registry_push import Blob, push_blobs, push_manifest
+
+Kind = Literal["store", "oci", "oci-archive", "docker-archive", "docker", "registry"]
+_KINDS: tuple[Kind, ...] = ("oci", "oci-archive", "docker-archive", "docker", "registry")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What to do with the image; `path` for what is written to the disk."""
+
+    kind: Kind
+    path: Path = Path()
+
+
+def parse_output(text: str) -> Output:
+    """Return what `text` asks for: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`, `docker`, `registry`, or nothing.
+
+    Raises:
+        EngineError: it is none of these.
+    """
+    if not text:
+        return Output(kind="store")
+    name, colon, path = text.partition(":")
+    for kind in _KINDS:
+        if name == kind and bool(path) == (kind not in ("docker", "registry")) and bool(colon) == bool(path):
+            return Output(kind=kind, path=Path(path))
+    raise EngineError(
+        f"output {text!r} is not one that the oci engine has",
+        hint="oci:DIR, oci-archive:FILE, docker-archive:FILE, docker, or registry",
+    )
+
+
+def write_layout(image: Assembled, store: Store, folder: Path, names: Sequence[str]) -> None:
+    """Write `image` as an OCI layout; where `folder` is one already, the image is added to it under `names`.
+
+    Raises:
+        EnvbuildError: it cannot be written.
+    """
+    if (folder / "index.json").is_file():
+        _fill(image, store, folder)
+        Store(root=folder).name(names, image.manifest)
+        return
+    with new_folder(folder) as new:
+        _fill(image, store, new)
+        (new / "oci-layout").write_bytes(LAYOUT)
+        (new / "index.json").write_bytes(_index(image.manifest, names))
+
+
+def write_oci_archive(image: Assembled, store: Store, path: Path, names: Sequence[str]) -> None:
+    """Write `image` as an `oci-archive`: a layout in one tar, the same bytes for the same image and names.
+
+    Raises:
+        EnvbuildError: it cannot be written; nothing is left then.
+    """
+    with _new_file(path) as file:
+        tar = TarWriter(file.write, _FLAT)
+        tar.content("oci-layout", LAYOUT)
+        tar.content("index.json", _index(image.manifest, names))
+        for data, descriptor in ((image.manifest_data, image.manifest), (image.config_data, image.config)):
+            tar.content(_blob_name(descriptor), data)
+        for descriptor in dict.fromkeys(image.blobs):
+            with opener(image, store, descriptor)() as blob:
+                tar.file(_blob_name(descriptor), descriptor.size, blob)
+        tar.end()
+
+
+def write_docker_archive(image: Assembled, store: Store, path: Path, names: Sequence[str]) -> None:
+    """Write `image` as what `docker load` reads.
+
+    Raises:
+        EnvbuildError: it cannot be written; nothing is left then.
+    """
+    with _new_file(path) as file:
+        docker_archive(image, store, names, file.write)
+
+
+def docker_archive(
+    image: Assembled, store: Store, names: Sequence[str], write: Callable[[bytes], object], *, present: int = 0
+) -> None:
+    """Write a docker-archive with all layers but the lowest `present`, which its reader has already."""
+    config = f"{image.config.digest.partition(':')[2]}.json"
+    layers = [f"{digest.partition(':')[2]}/layer.tar" for digest in image.diff_ids]
+    manifest = [{"Config": config, "RepoTags": [tagged(name) for name in names], "Layers": layers}]
+    tar = TarWriter(write, _FLAT)
+    tar.content("manifest.json", json.dumps(manifest, separators=(",", ":")).encode())
+    tar.content(config, image.config_data)
+    written: set[str] = set()
+    for name, descriptor in list(zip(layers, image.blobs, strict=True))[present:]:
+        if name not in written:
+            written.add(name)
+            with opener(image, store, descriptor)() as blob:
+                tar.file(name, descriptor.size, blob)
+    tar.end()
+
+
+def push(
+    image: Assembled, store: Store, client: RegistryClient, names: Sequence[str], progress: Progress = SILENT
+) -> None:
+    """Push `image` under each of `names`: first what is missing of its blobs, then the manifest.
+
+    Raises:
+        NetworkError: a registry cannot be asked, refuses, or does not take something.
+    """
+    done: set[str] = set()
+    for reference in map(ImageReference.parse, names):
+        if reference.tag == "" or reference.digest:
+            reference = reference.with_tag(reference.tag or "latest")  # noqa: PLW2901
+        if reference.name not in done:
+            done.add(reference.name)
+            origin = _origin(image.source, reference)
+            blobs = [
+                Blob(descriptor=one, open=opener(image, store, one), origin=origin if one in image.base.layers else "")
+                for one in (image.config, *image.blobs)
+            ]
+            push_blobs(client, reference, blobs, progress=progress)
+        push_manifest(client, reference, image.manifest_data, image.manifest.media_type)
+
+
+def opener(image: Assembled, store: Store, descriptor: Descriptor) -> Callable[[], BinaryIO]:
+    """Return what opens the blob `descriptor` of `image`, wherever it lies."""
+    if descriptor in image.base.layers:
+        return lambda: image.source.blob(descriptor)
+    return lambda: store.open(descriptor)
+
+
+def tagged(name: str) -> str:
+    """Return `name` with its tag spelled out."""
+    reference = ImageReference.parse(name)
+    return str(reference.with_tag(reference.tag or "latest"))
+
+
+def _origin(source: ImageSource, target: ImageReference) -> str:
+    reference = getattr(source, "reference", None)
+    same = isinstance(reference, ImageReference) and reference.registry == target.registry
+    return reference.repository if same and reference is not None else ""
+
+
+class _Flat(Places):
+    """An archive's own paths: what lies above a file needs no entry."""
+
+    def missing(self, path: str) -> Iterator[str]:
+        """Yield nothing."""
+        del path
+        return iter(())
+
+
+_FLAT = _Flat()
+
+
+def _blob_name(descriptor: Descriptor) -> str:
+    return f"blobs/{descriptor.digest.replace(':', '/')}"
+
+
+def _index(manifest: Descriptor, names: Sequence[str]) -> bytes:
+    entries = [{**manifest.to_dict(), "annotations": {REF_NAME: name}} for name in dict.fromkeys(names)]
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _fill(image: Assembled, store: Store, folder: Path) -> None:
+    target = Store(root=folder)
+    target.add(image.config_data, image.config.media_type)
+    for descriptor in dict.fromkeys(image.blobs):
+        path = target.blob_path(descriptor.digest)
+        if not (path.is_file() and path.stat().st_size == descriptor.size):
+            with opener(image, store, descriptor)() as blob, _new_file(path) as file:
+                shutil.copyfileobj(blob, file, 1 << 20)
+    target.add(image.manifest_data, image.manifest.media_type)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file that becomes `path` when the block ends well, and vanishes when it does not."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            part = Path(file.name)
+            try:
+                yield cast("IO[bytes]", file)
+                file.flush()
+                os.fchmod(file.fileno(), 0o644)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+    except OSError as error:
+        raise EnvbuildError(f"{path} cannot be written: {error.strerror or error}") from error

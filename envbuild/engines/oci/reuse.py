@@ -1,0 +1,96 @@
+"""Whether an image with the same key exists already: in a registry, before any engine builds, or in the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from envbuild.core.errors import EnvbuildError, NetworkError
+from envbuild.core.platforms import Platform
+from envbuild.core.reference import ImageReference
+from envbuild.engines.oci.store import Store
+from envbuild.net.images import OCI_MANIFEST, Descriptor
+from envbuild.net.registry import RegistryClient
+from envbuild.net.registry_push import push_manifest
+
+PACKAGES = "dev.envbuild.packages"
+
+
+def key_tag(image_key: str) -> str:
+    """Return the tag under which a registry keeps the image of `image_key`."""
+    return f"envbuild_{image_key[:32]}"
+
+
+def with_key_tags(names: Sequence[str], image_key: str) -> tuple[str, ...]:
+    """Return `names` and, in the repository of each, the tag of the image's key."""
+    keyed = (str(ImageReference.parse(name).with_tag(key_tag(image_key))) for name in names)
+    return tuple(dict.fromkeys((*names, *keyed)))
+
+
+def reuse_from_registry(client: RegistryClient, names: Sequence[str], image_key: str) -> str | None:
+    """Return the manifest digest of the image of `image_key` where the registry of every one of `names` has it.
+
+    Where only a name of it is missing, the name is given; nothing else is written.
+
+    Raises:
+        NetworkError: a registry cannot be asked or refuses.
+    """
+    digests: list[str] = []
+    for name in names:
+        reference = ImageReference.parse(name)
+        keyed = reference.with_tag(key_tag(image_key))
+        digest = client.digest(keyed, pushing=True)
+        if digest is None:
+            return None
+        wanted = reference.with_tag(reference.tag or "latest")
+        if wanted != keyed and client.digest(wanted, pushing=True) != digest:
+            found, data = client.manifest(keyed.with_digest(digest))
+            push_manifest(client, wanted, data, found.media_type or OCI_MANIFEST)
+        digests.append(digest)
+    return digests[0] if digests else None
+
+
+def previous_packages(
+    name: str, store: Store, client: RegistryClient, platform: Platform
+) -> tuple[tuple[str, ...], ...]:
+    """Return the names of the packages in each layer of the earlier image `name`, bottom first.
+
+    It is looked for in the store, then in its registry.
+
+    Raises:
+        EnvbuildError: there is no such image.
+    """
+    named = store.named(name)
+    data = store.read(named) if named is not None else None
+    if data is None:
+        try:
+            data = client.resolve(ImageReference.parse(name), platform).manifest
+        except NetworkError as error:
+            raise EnvbuildError(f"no earlier image {name} to append to, neither here nor in a registry") from error
+    return packages_of(json.loads(data))
+
+
+def packages_of(manifest: dict[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """Return the names of the packages in each layer that `manifest` says has some."""
+    layers = [one for one in manifest.get("layers") or () if isinstance(one, dict)]
+    texts = [str((one.get("annotations") or {}).get(PACKAGES, "")) for one in layers]
+    return tuple(tuple(part.partition("==")[0] for part in text.split()) for text in texts if text)
+
+
+def stored(store: Store, name: str, image_key: str, annotation: str) -> tuple[Descriptor, dict[str, Any]] | None:
+    """Return the manifest that the store has as `name`, where it is of `image_key` and whole."""
+    descriptor = store.named(name)
+    data = store.read(descriptor) if descriptor is not None else None
+    if descriptor is None or data is None:
+        return None
+    manifest: dict[str, Any] = json.loads(data)
+    own = [Descriptor.from_dict(one, name) for one in manifest.get("layers") or () if one.get("annotations")]
+    whole = all(_is_there(store, one) for one in own)
+    fits = (manifest.get("annotations") or {}).get(annotation) == image_key
+    return (descriptor, manifest) if whole and fits else None
+
+
+def _is_there(store: Store, descriptor: Descriptor) -> bool:
+    path = store.blob_path(descriptor.digest)
+    return path.is_file() and path.stat().st_size == descriptor.size

@@ -1,0 +1,214 @@
+"""Wheels as layers: installed as the standard says, by PyPA's `installer`, straight into a tar."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import posixpath
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from installer.destinations import WheelDestination
+from installer.exceptions import InstallerError
+from installer.records import Hash, RecordEntry
+from installer.scripts import Script
+from installer.sources import WheelContentElement, WheelFile
+from installer.utils import Scheme, parse_wheel_filename
+
+from envbuild.core.errors import PlanError
+from envbuild.core.selection import Chosen
+from envbuild.engines.oci.bytecode import compile_modules
+from envbuild.engines.oci.tar import TarWriter
+from envbuild.engines.oci.units import Recorder, Surroundings, Told, checked_path
+
+FORMAT = 1
+"""Part of every layer's key: to be raised when the bytes that are written change."""
+
+_INSTALLER = b"envbuild\n"
+_LARGEST_RATIO, _ALLOWANCE = 200, 256 << 20
+_LARGEST_SCRIPT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelUnit:
+    """A distribution that is installed from the wheel `path`, a verified file."""
+
+    chosen: Chosen
+    size: int
+    surroundings: Surroundings
+    path: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """Its normalised name."""
+        return self.chosen.package.name
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+        return self.chosen.package.version
+
+    @property
+    def identity(self) -> list[object]:
+        """What its bytes depend on."""
+        file = self.chosen.file
+        archive = self.chosen.package.archive
+        assert file is not None  # noqa: S101 - the engine refuses what is no wheel
+        return [
+            "wheel",
+            FORMAT,
+            file.filename,
+            file.sha256,
+            archive.url if archive else "",
+            *self.surroundings.identity,
+        ]
+
+    def write(self, tar: TarWriter) -> Told:
+        """Install the wheel into `tar`.
+
+        Raises:
+            PlanError: it is no wheel that can be installed.
+        """
+        from installer import install
+
+        assert self.path is not None  # noqa: S101 - fetched by the engine before it writes
+        destination = _Destination(tar, self)
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                self._check_size(archive)
+                install(_SortedWheel(archive, self._filename), destination, dict(self._added()))
+        except (InstallerError, zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError) as error:
+            raise PlanError(f"{self._filename}: the wheel cannot be installed: {error}") from error
+        return destination.recorder.told
+
+    @property
+    def _filename(self) -> str:
+        return self.chosen.file.filename if self.chosen.file else self.name
+
+    def _check_size(self, archive: zipfile.ZipFile) -> None:
+        assert self.path is not None  # noqa: S101 - see write
+        total = sum(one.file_size for one in archive.infolist())
+        if total > _LARGEST_RATIO * self.path.stat().st_size + _ALLOWANCE:
+            raise PlanError(f"{self._filename}: it would unpack to {total >> 20} MiB, which no honest wheel does")
+
+    def _added(self) -> Iterator[tuple[str, bytes]]:
+        yield "INSTALLER", _INSTALLER
+        archive = self.chosen.package.archive
+        if archive is not None and archive.url:
+            hashes = dict(archive.hashes)
+            told = {"url": archive.url, "archive_info": {"hashes": hashes}}
+            yield "direct_url.json", json.dumps(told, sort_keys=True).encode()
+
+
+class _SortedWheel(WheelFile):
+    """A wheel whose members come sorted, each knowing its size, and without the bytecode that somebody else compiled."""
+
+    def __init__(self, archive: zipfile.ZipFile, filename: str) -> None:
+        # the file lies in the cache under its hash: its own name comes from the lock
+        name = parse_wheel_filename(filename)
+        super(WheelFile, self).__init__(distribution=name.distribution, version=name.version)
+        self._zipfile = self._archive = archive
+
+    def get_contents(self) -> Iterator[WheelContentElement]:
+        seen: set[str] = set()
+        for item in sorted(self._archive.infolist(), key=lambda one: one.filename):
+            name = item.filename
+            if name.endswith("/") or "__pycache__" in name.split("/")[:-1]:
+                continue
+            if name in seen:
+                raise ValueError(f"{name} is in it twice")
+            seen.add(name)
+            mode = item.external_attr >> 16
+            executable = bool(mode and stat.S_ISREG(mode) and mode & 0o111)
+            with self._archive.open(item) as stream:
+                yield (name, "", ""), cast("BinaryIO", _Member(stream, item.file_size, name)), executable
+
+
+class _Member:
+    """A member of the archive while it is read."""
+
+    def __init__(self, stream: Any, size: int, name: str) -> None:
+        self._stream, self.size, self.name = stream, size, name
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._stream.read(size)
+        return data
+
+
+class _Destination(WheelDestination):
+    """Receives the files of one wheel; RECORD and bytecode come last."""
+
+    def __init__(self, tar: TarWriter, unit: WheelUnit) -> None:
+        self._unit, self._around = unit, unit.surroundings
+        self.recorder = Recorder(tar)
+        self._modules: dict[str, str] = {}
+
+    @cached_property
+    def _folders(self) -> dict[str, str]:
+        around = self._around
+        site = around.site_packages
+        headers = f"{around.prefix}/include/site/python{around.minor[0]}.{around.minor[1]}/{self._unit.name}"
+        scripts = f"{around.prefix}/bin"
+        return {"purelib": site, "platlib": site, "scripts": scripts, "data": around.prefix, "headers": headers}
+
+    def write_script(self, name: str, module: str, attr: str, section: Any) -> RecordEntry:
+        script, data = Script(name, module, attr, section).generate(f"{self._around.prefix}/bin/python", "posix")
+        path = checked_path(self._folders["scripts"], script, self._unit.name)
+        return _entry(script, self.recorder.content(path, data, mode=0o755), len(data))
+
+    def write_file(self, scheme: Scheme, path: Any, stream: BinaryIO, is_executable: bool) -> RecordEntry:
+        target = checked_path(self._folders[scheme], str(path), self._unit.name)
+        mode = 0o755 if is_executable else 0o644
+        if not isinstance(stream, _Member):
+            data = stream.read()
+            return _entry(str(path), self.recorder.content(target, data, mode=mode), len(data))
+        if scheme == "scripts" and stream.size <= _LARGEST_SCRIPT:
+            data = self._with_interpreter(stream.read())
+            return _entry(str(path), self.recorder.content(target, data, mode=mode), len(data))
+        if scheme in ("purelib", "platlib") and target.endswith(".py"):
+            self._modules[target] = stream.name
+        return _entry(str(path), self.recorder.file(target, stream.size, stream, mode=mode), stream.size)
+
+    def finalize_installation(
+        self, scheme: Scheme, record_file_path: str, records: Iterable[tuple[Scheme, RecordEntry]]
+    ) -> None:
+        site = self._folders[scheme]
+        compiled = self._bytecode()
+        rows = [
+            (posixpath.relpath(f"{self._folders[place]}/{one.path}", site), str(one.hash_ or ""), _text(one.size))
+            for place, one in records
+        ]
+        rows += [(posixpath.relpath(path, site), "", "") for path in compiled]
+        for path, code in sorted(compiled.items()):
+            self.recorder.hidden(path, code)
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(sorted(rows))
+        self.recorder.content(checked_path(site, record_file_path, self._unit.name), text.getvalue().encode())
+
+    def _bytecode(self) -> dict[str, bytes]:
+        interpreter = self._around.interpreter
+        if interpreter is None or not self._modules:
+            return {}
+        key = [str(part) for part in self._unit.identity]
+        return compile_modules(interpreter, key, self._modules, wheel=self._unit.path)
+
+    def _with_interpreter(self, data: bytes) -> bytes:
+        first, newline, rest = data.partition(b"\n")
+        if not first.startswith((b"#!python", b"#!pythonw")):
+            return data
+        return f"#!{self._around.prefix}/bin/python".encode() + newline + rest
+
+
+def _entry(path: str, digest: bytes, size: int) -> RecordEntry:
+    return RecordEntry(path, Hash("sha256", base64.urlsafe_b64encode(digest).rstrip(b"=").decode()), size)
+
+
+def _text(size: int | None) -> str:
+    return "" if size is None else str(size)
