@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,8 +22,9 @@ from envbuild.own_dockerfile import prepare
 from envbuild.rendered_app import app_copies, app_files
 from envbuild.templates import render_template
 
-Dialect = Literal["buildkit", "plain"]
-"""`plain` has no `RUN --mount`: for the legacy builder, which knows no secrets and no caches."""
+Dialect = Literal["buildkit", "sessionless", "plain"]
+"""`sessionless` has mounts but no secrets: for BuildKit over the engine's REST API, which fails even on optional ones.
+`plain` has no `RUN --mount` at all: for the legacy builder."""
 
 WORK = "/run/envbuild"
 """Where a RUN sees its context, tools and caches; an empty folder in the image."""
@@ -63,7 +64,7 @@ def render(plan: Plan, *, options: RenderOptions | None = None, root: Path = Pat
     values = _values(plan, options, installers) | {"base": own_text, "syntax": _syntax(options.syntax or syntax)}
     folder = root / plan.definition.templates if plan.definition.templates else None
     dockerfile = render_template("Dockerfile.j2", values, folder=folder)
-    mounts = options.dialect == "buildkit"
+    mounts = options.dialect != "plain"
     files = (*own_files, *build_files(plan, installers, root=root, mounts=mounts), *app_files(plan.app))
     secrets = tuple(sorted(set(_SECRET.findall(dockerfile))))
     return Context(dockerfile=dockerfile, files=files, secrets=secrets, steps=tuple(_steps(dockerfile, plan)))
@@ -71,15 +72,15 @@ def render(plan: Plan, *, options: RenderOptions | None = None, root: Path = Pat
 
 def _values(plan: Plan, options: RenderOptions, installers: Installers) -> dict[str, object]:
     managed = not plan.definition.user_managed
-    mounts = options.dialect == "buildkit"
+    mounts = options.dialect != "plain"
     copies = app_copies(plan.app)
     values: dict[str, object] = {
         "prefix": PREFIX,
         "work": WORK,
         "epoch": EPOCH,
         "mounts": mounts,
-        "mount": _mount if mounts else _no_mount,
-        "source": f". {WORK}/secrets.sh && " if mounts else "",
+        "mount": _mount_for(options.dialect),
+        "source": f". {WORK}/secrets.sh && " if options.dialect == "buildkit" else "",
         "root": managed or bool(plan.layer("apt")),
         "checks": _checks(plan, installers),
         "user_managed": _user_managed(plan),
@@ -93,13 +94,15 @@ def _values(plan: Plan, options: RenderOptions, installers: Installers) -> dict[
     return values | _config(plan)
 
 
-def _mount(*wanted: str) -> str:
-    """Return the flags of a RUN for `wanted`: `context:NAME`, `tools`, `cache:NAME`, `secrets:ID,ID`."""
-    return "".join(f"{flag} \\\n    " for one in wanted for flag in _flags(one))
+def _mount_for(dialect: Dialect) -> Callable[..., str]:
+    """Return what templates call for the flags of a RUN: `context:NAME`, `tools`, `cache:NAME`, `secrets:ID,ID`."""
+    left_out = {"buildkit": (), "sessionless": ("secrets",), "plain": ("context", "tools", "cache", "secrets")}[dialect]
 
+    def mount(*wanted: str) -> str:
+        kept = (one for one in wanted if one.partition(":")[0] not in left_out)
+        return "".join(f"{flag} \\\n    " for one in kept for flag in _flags(one))
 
-def _no_mount(*_wanted: str) -> str:
-    return ""
+    return mount
 
 
 def _flags(wanted: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ _STAGED = re.compile(r"\[(?:[^\]]* )?(\d+)/(\d+)\] (.*)")
 _CLASSIC = re.compile(r"(?:\[\d+/\d+\] )?S(?:tep|TEP) (\d+)/(\d+) ?: (.*)")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s:]+(?::[^/@\s]*)?@")
 _SPACES = re.compile(r"\s+")
+_LONGEST = 600
 _COUNTED = ("FROM", "RUN", "COPY", "ADD")
 
 
@@ -99,8 +100,13 @@ class BuildLog:
         what = f"the {step.kind} step of the build failed (Dockerfile:{step.line})" if step else "the build failed"
         origins = sorted({str(one) for one in step.origins if str(one)}) if step is not None else []
         asked = f"\n  asked for by {', '.join(origins[:8])}{' …' if len(origins) > 8 else ''}" if origins else ""
-        tail = "".join(f"\n  | {line}" for line in said)
+        tail = "".join(f"\n  | {_short(line)}" for line in said)
         return EngineError(Problem(message=f"{what}{asked}{tail}", hint=f"the full log is in {log_file}"))
+
+
+def _short(line: str) -> str:
+    # engines repeat the whole instruction and put the cause behind it
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 3]} … {line[-2 * _LONGEST // 3 :]}"
 
 
 def find_step(context: Context, shown: str) -> Step | None:

@@ -24,6 +24,13 @@ from envbuild.render import Dialect
 
 Builder = Literal["buildx", "buildkit", "rest", "classic"]
 
+DIALECTS: dict[Builder, Dialect] = {
+    "buildx": "buildkit",
+    "buildkit": "buildkit",
+    "rest": "sessionless",
+    "classic": "plain",
+}
+
 FIRST_WITHOUT_OWN_BUILDKIT = 23
 """From this client version on, `DOCKER_BUILDKIT=1` needs the buildx plugin."""
 
@@ -85,7 +92,7 @@ class DockerEngine(DockerApi, BuildsDockerfiles):
     @property
     def dialect(self) -> Dialect:
         """Which Dockerfiles it understands."""
-        return "plain" if self.builder[0] == "classic" else "buildkit"
+        return DIALECTS[self.builder[0]]
 
     def build(
         self,

@@ -31,7 +31,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """Layers, and the config without the part that follows from them (`rootfs`)."""
+    """Layers, and the config without the parts that follow from them (`rootfs`, `history`)."""
 
     layers: tuple[Layer, ...]
     config: Mapping[str, object]
@@ -45,7 +45,9 @@ def digest(content: bytes) -> str:
 def push(registry: str, repository: str, tag: str, image: Image, *, as_index: bool = False) -> str:
     """Push `image` and return the digest that `tag` then has; `as_index` puts the manifest into an image index."""
     rootfs = {"type": "layers", "diff_ids": [layer.diff_id for layer in image.layers]}
-    config = _json({**image.config, "rootfs": rootfs})
+    # optional in the specification, but buildah 1.28 does not build on an image without it
+    history = [{"created_by": "envbuild's tests"} for _ in image.layers]
+    config = _json({**image.config, "rootfs": rootfs, "history": history})
     for blob in (config, *(layer.content for layer in image.layers)):
         _push_blob(registry, repository, blob)
     manifest = _json(
