@@ -12,6 +12,8 @@ from pathlib import Path
 
 from envbuild import programs
 
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -69,8 +71,11 @@ def in_turn(
 
 
 def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> programs.Completed:
-    """Run `argv`; what it printed is in the error where it fails."""
-    return programs.run(argv, cwd=cwd, env=env)
+    """Run `argv`; what it printed is in the error where it fails.
+
+    Bytecode may be written, as everywhere: with `PYTHONDONTWRITEBYTECODE` a Python program would be compiled at each start.
+    """
+    return programs.run(argv, cwd=cwd, env={name: value for name, value in env.items() if name != _NO_BYTECODE})
 
 
 def report(rows: Sequence[Row], *, as_json: bool, check: bool) -> int:
