@@ -141,15 +141,17 @@ def _exported(lock: Lock, arguments: argparse.Namespace) -> str:
         return write_environment_yml(lock, platform)
     if arguments.format == "cyclonedx":
         return write_cyclonedx(lock, named)
-    return write_pylock(lock) if arguments.format == "pylock" else write_conda_lock(lock)
+    # a pylock.toml has no place for conda packages; the pip half of a mixed lock is what its readers can install
+    return write_pylock(lock, pip_part=bool(lock.conda)) if arguments.format == "pylock" else write_conda_lock(lock)
 
 
 def run_import(arguments: argparse.Namespace) -> int:
     """Read another tool's lock and write ours."""
     from envbuild.core.errors import LockError
-    from envbuild.lockfile import load_lock, store_lock
+    from envbuild.formats.detect import read_lock
+    from envbuild.lockfile import read_text, store_lock
 
-    lock = load_lock(arguments.file)
+    lock = read_lock(read_text(arguments.file), str(arguments.file), arguments.environment)
     name = "conda-lock.yml" if lock.conda else "pylock.toml"
     target = arguments.output or arguments.file.with_name(name)
     if target.exists() and arguments.output is None:
