@@ -63,9 +63,21 @@ def _call(signature: Any, specs: dict[str, Any], values: dict[str, Any]) -> dict
 
     try:
         tensors = {name: tf.constant(value, dtype=specs[name].dtype) for name, value in values.items()}
+        _check_shapes(tensors, specs)
         return {name: plain(tensor.numpy()) for name, tensor in signature(**tensors).items()}
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
         raise RequestError(400, f"The model does not take these values: {error}") from None
+
+
+def _check_shapes(tensors: dict[str, Any], specs: dict[str, Any]) -> None:
+    """A loaded signature does not do it itself.
+
+    Raises:
+        ValueError: when a tensor does not have the shape that the signature names.
+    """
+    for name, tensor in tensors.items():
+        if not specs[name].shape.is_compatible_with(tensor.shape):
+            raise ValueError(f"{name} has the shape {tensor.shape}, not {specs[name].shape}")
 
 
 def _only_value(outputs: dict[str, Any]) -> Any:
