@@ -77,7 +77,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Plan, write, or build."""
     from envbuild import api
     from envbuild.cli.progress import progress_for
-    from envbuild.lockfile import lock_folder
 
     path = definition_or_default(arguments.definition)
     progress = progress_for(quiet=arguments.quiet)
@@ -88,18 +87,42 @@ def run(arguments: argparse.Namespace) -> int:
         locked=arguments.locked,
         update_lock=arguments.update_lock,
         # a plan and a context are of use before the base can be reached
-        allow_unpinned_base=arguments.allow_unpinned_base or arguments.plan,
+        allow_unpinned_base=arguments.allow_unpinned_base or arguments.plan or arguments.explain,
         progress=progress,
     )
+    if arguments.explain:
+        return _explain(plan, path, arguments)
     if arguments.plan:
-        print_plan(plan, arguments)
+        print_plan(plan, arguments, path)
         return 0
-    return make(plan, arguments, root=lock_folder(path), progress=progress)
+    return make(plan, arguments, path, progress=progress)
 
 
-def make(plan: Plan, arguments: argparse.Namespace, *, root: Path, progress: Progress) -> int:
-    """Write the context of `plan`, or build it, as the arguments say."""
+def _explain(plan: Plan, path: Path, arguments: argparse.Namespace) -> int:
+    from envbuild.core.explain import explain
+    from envbuild.history import last_layers
+
+    before = last_layers(path, arguments.environment)
+    if not before and not arguments.json:
+        print(f"{path} was not built on this machine yet")
+        return 0
+    for one in explain(plan, before):
+        if arguments.json:
+            print(json.dumps({"kind": one.kind, "key": one.key, "same": one.same, "reasons": one.reasons}))
+            continue
+        print(f"{one.kind}: {'same' if one.same else 'changed'}")
+        for reason in one.reasons or (() if one.same else ("only what lies below it",)):
+            print(f"  {reason}")
+    return 0
+
+
+def make(plan: Plan, arguments: argparse.Namespace, path: Path, *, progress: Progress) -> int:
+    """Write the context of `plan`, made from the definition in `path`, or build it, as the arguments say."""
     from envbuild import api
+    from envbuild.history import remember
+    from envbuild.lockfile import lock_folder
+
+    root = lock_folder(path)
 
     if arguments.generate_dockerfile is not None:
         api.write_context(plan, arguments.generate_dockerfile, overwrite=arguments.overwrite, root=root)
@@ -116,6 +139,7 @@ def make(plan: Plan, arguments: argparse.Namespace, *, root: Path, progress: Pro
         root=root,
         progress=progress,
     )
+    remember(path, arguments.environment, plan)
     print_image(image, plan, as_json=arguments.json)
     return 0
 
@@ -195,9 +219,12 @@ def print_image(image: Image, plan: Plan, *, as_json: bool) -> None:
         print(tag)
 
 
-def print_plan(plan: Plan, arguments: argparse.Namespace) -> None:
-    """Print the layers with their keys, and whether an engine here has the image."""
+def print_plan(plan: Plan, arguments: argparse.Namespace, path: Path) -> None:
+    """Print the layers with their keys, which of them builds on this machine made, and whether an engine has the image."""
+    from envbuild.history import known_keys
+
     exists = _exists(plan.image_name, arguments.engine)
+    known = set(known_keys(path, arguments.environment))
     if arguments.json:
         layers = [
             {
@@ -212,7 +239,7 @@ def print_plan(plan: Plan, arguments: argparse.Namespace) -> None:
         print(json.dumps({"name": plan.image_name, "key": plan.image_key, "exists": exists, "layers": layers}))
         return
     for layer in plan.layers:
-        print(f"{layer.key[:12]}  {layer.kind:7} {layer.title}")
+        print(f"{layer.key[:12]}  {layer.kind:7} {'exists' if layer.key in known else 'new':7} {layer.title}")
     print(
         f"{plan.image_name}: {'exists' if exists else 'not built'}{'' if exists is not None else ' (no engine answers)'}"
     )

@@ -55,10 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
     from envbuild.cli.progress import progress_for
 
     progress = progress_for(quiet=arguments.quiet)
+    path = definition_or_default(arguments.definition)
     script = arguments.entry_script
     workspace = _workspace(arguments.workspace)
     package = api.package(
-        definition_or_default(arguments.definition),
+        path,
         models=[api.served_model(model, workspace) for model in arguments.model],
         scoring=Scoring(entry_script=script, source_directory=arguments.source_directory)
         if script is not None
@@ -71,9 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
         progress=progress,
     )
     if arguments.plan:
-        print_plan(package.plan, arguments)
+        print_plan(package.plan, arguments, path)
         return 0
-    return make(package.plan, arguments, root=package.root, progress=progress)
+    return make(package.plan, arguments, path, progress=progress)
 
 
 def _workspace(folder: Path | None) -> Workspace | None:
