@@ -14,12 +14,12 @@ from envbuild.context import Context, write_context
 from envbuild.core.errors import EngineError
 from envbuild.core.plan import Plan
 from envbuild.core.progress import SILENT, Progress
-from envbuild.dockerfile import instructions
 from envbuild.engines.build_log import BuildLog, count_steps
 from envbuild.engines.protocol import BuildOptions, BuiltImage, Image, ImageInfo
 from envbuild.files import cache_root, write_atomic
 from envbuild.programs import ProgramError, stream
 from envbuild.render import SECRETS, Dialect, RenderOptions, render
+from envbuild.render.dockerfile import instructions
 
 
 class BuildsDockerfiles(ABC):

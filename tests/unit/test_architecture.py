@@ -18,13 +18,12 @@ ROOMS = {
     "serving": set(),
     "net": {"core", "files", "programs"},
     "solve": {"core", "net", "files", "programs", "formats"},
-    "engines": {"core", "net", "files", "programs", "formats", "render", "context", "templates"},
+    "engines": {"core", "net", "files", "programs", "formats", "render", "context"},
     "workspace": {"core", "net", "files", "programs", "formats", "read"},
     "files": {"core"},
     "programs": {"core"},
-    "templates": {"core"},
-    "render": {"core", "formats", "templates"},
-    "context": {"core", "files", "render"},
+    "render": {"core", "formats", "context"},
+    "context": {"core", "files"},
     "lockfile": {"core", "files", "formats"},
     "app": {"core", "files", "serving"},
 }
@@ -32,7 +31,7 @@ ROOMS = {
 # what may be imported in one place only
 SINGLE_HOMES = {
     "subprocess": {"envbuild/programs.py"},
-    "jinja2": {"envbuild/templates.py", "envbuild/render.py"},
+    "jinja2": {"envbuild/render/templates.py"},
     "hatchling": {"envbuild/hatch.py"},
     "pickle": set(),
 }

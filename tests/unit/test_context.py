@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from envbuild.context import EPOCH, Context, ContextFile, tar_context, write_context
-from envbuild.context_folder import read_folder
 from envbuild.core.errors import EnvbuildError, PlanError
+from envbuild.render.context_folder import read_folder
 
 
 def example(tmp_path: Path) -> Context:

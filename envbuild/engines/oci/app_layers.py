@@ -10,7 +10,7 @@ from envbuild.core.errors import IntegrityError, PlanError
 from envbuild.core.plan import App, AppFile
 from envbuild.engines.oci.tar import TarWriter
 from envbuild.engines.oci.units import Recorder, Told
-from envbuild.rendered_app import app_copies
+from envbuild.render.app_files import app_copies
 
 
 def app_layers(app: App | None) -> list[tuple[str, tuple[AppFile, ...]]]:

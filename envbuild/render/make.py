@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from envbuild.buildfiles import CondaInstaller, Installers, PipInstaller, build_files, choose_installers
 from envbuild.context import EPOCH, Context, ContextFile, Step
-from envbuild.context_folder import read_folder
 from envbuild.core.bases import OLDEST_CONDA, OLDEST_PYTHON, OLDEST_UBUNTU
 from envbuild.core.definition import Origin
 from envbuild.core.errors import PlanError
 from envbuild.core.names import is_apt_package, is_variable
 from envbuild.core.plan import PREFIX, LayerKind, Plan
 from envbuild.core.reference import ImageReference
-from envbuild.dockerfile import instructions
-from envbuild.own_dockerfile import prepare
-from envbuild.rendered_app import app_copies, app_files
-from envbuild.templates import render_template
+from envbuild.render.app_files import app_copies, app_files
+from envbuild.render.buildfiles import CondaInstaller, Installers, PipInstaller, build_files, choose_installers
+from envbuild.render.context_folder import read_folder
+from envbuild.render.dockerfile import instructions
+from envbuild.render.own_dockerfile import prepare
+from envbuild.render.templates import render_template
 
 Dialect = Literal["buildkit", "sessionless", "plain"]
 """`sessionless` has mounts but no secrets: for BuildKit over the engine's REST API, which fails even on optional ones.

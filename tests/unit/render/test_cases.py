@@ -46,7 +46,7 @@ def test_two_processes_with_different_hash_seeds_render_the_same() -> None:
     def all_rendered(seed: str) -> object:
         env = {**os.environ, "PYTHONHASHSEED": seed}
         return json.loads(
-            programs.run([sys.executable, "-c", _PRINT_ALL], env=env, cwd=Path(__file__).parents[2]).stdout
+            programs.run([sys.executable, "-c", _PRINT_ALL], env=env, cwd=Path(__file__).parents[3]).stdout
         )
 
     first = all_rendered("1")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from envbuild.core.errors import PlanError
 from envbuild.core.names import is_one_line
-from envbuild.dockerfile import instructions, json_array, shell_word, word
+from envbuild.render.dockerfile import instructions, json_array, shell_word, word
 
 HOSTILE = [
     "$(touch /tmp/x)",

@@ -15,7 +15,7 @@ from envbuild.core.lock import CondaPackage, LockedPython, PipFile
 from envbuild.core.plan import PREFIX, LayerKind, Plan
 from envbuild.core.selection import Chosen, choose
 from envbuild.formats.explicit import write_explicit
-from envbuild.templates import render_template
+from envbuild.render.templates import render_template
 
 PipInstaller = Literal["auto", "uv", "pip"]
 CondaInstaller = Literal["rattler", "conda", "micromamba"]

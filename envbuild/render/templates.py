@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.core.errors import PlanError, Problem
-from envbuild.dockerfile import json_array, shell_word, word
+from envbuild.render.dockerfile import json_array, shell_word, word
 
 if TYPE_CHECKING:
     from jinja2 import BaseLoader, Environment
@@ -19,8 +19,8 @@ OWN = "envbuild/"
 
 def template_folder() -> Path:
     """Return the folder of our templates: in the installed package, else in the checkout."""
-    packaged = Path(__file__).with_name("_templates")
-    return packaged if packaged.is_dir() else Path(__file__).parents[1] / "templates"
+    packaged = Path(__file__).parents[1] / "_templates"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "templates"
 
 
 def render_template(name: str, values: Mapping[str, object], *, folder: Path | None = None) -> str:

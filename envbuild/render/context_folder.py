@@ -9,7 +9,7 @@ from pathlib import Path
 
 from envbuild.context import ContextFile
 from envbuild.core.errors import PlanError, Problem
-from envbuild.dockerignore import DockerIgnore
+from envbuild.render.dockerignore import DockerIgnore
 
 IGNORE_FILE = ".dockerignore"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from envbuild.core.errors import PlanError, Problem
-from envbuild.dockerfile import instruction_starts, joined
+from envbuild.render.dockerfile import instruction_starts, joined
 
 OURS = "envbuild-"
 """How the name of each stage of ours starts."""

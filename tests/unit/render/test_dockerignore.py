@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from envbuild.core.errors import PlanError
-from envbuild.dockerignore import DockerIgnore
+from envbuild.render.dockerignore import DockerIgnore
 
 
 @pytest.mark.parametrize(

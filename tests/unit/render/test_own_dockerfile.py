@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from envbuild.core.errors import PlanError
-from envbuild.own_dockerfile import prepare
+from envbuild.render.own_dockerfile import prepare
 
 
 def test_the_last_from_gets_a_name_and_known_images_their_digest() -> None:

@@ -1,0 +1,247 @@
+"""Our Dockerfile against the layouts of peers, on one engine: `python -m benchmarks.image [--check] [--full] [--json]`.
+
+The same wheels (scikit-learn, pandas and what they need, and one tiny package whose pin changes) come from a loopback
+index for every side, so no side waits for the network; both sides install hash-pinned requirements and compile bytecode.
+
+| peer | layout, as its generated Dockerfiles have it |
+| --- | --- |
+| mlflow | variables, model and code first, then `pip install` |
+| repo2docker | requirements, `pip install --no-cache-dir`, then code, variables and labels last |
+| cog | requirements, `pip install` with a cache mount, then `COPY . /src` last |
+
+Azure's (`conda env create`) is not run: it needs a conda, which is on no registry that this machine reaches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.timing import Row, in_turn, report
+from envbuild import programs
+from envbuild.context import write_context
+from envbuild.core.definition import Definition
+from envbuild.core.keys import sha256
+from envbuild.core.lock import Lock, LockedBase, LockedPython, PipPackage
+from envbuild.core.plan import App, AppFile, make_plan
+from envbuild.files import cache_root, exclusive, new_folder
+from envbuild.render import render
+from tests.support import base_image
+from tests.support.engine import Engine
+from tests.support.index import Index, Release
+from tests.support.installers import locked, publish_installers
+from tests.support.provision import engine_environment
+
+REQUIREMENTS = ("scikit-learn", "pandas")
+PYTHON = "3.11"
+COLD_BAR, PIN_BAR, SAME_BAR, SIZE_BAR = 1.0, 1.0, 1.25, 1.0
+"""`SAME_BAR` is for steps that cost each side little more than the engine's own start: there a ratio is mostly noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What an image is built of; each number names one version of one part."""
+
+    pin: int = 0
+    script: int = 0
+    variable: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """The engine, the index with the wheels, and the base image that every side starts from."""
+
+    engine: Engine
+    index: Index
+    base: base_image.BaseImage
+    packages: tuple[Release, ...]
+    tools: tuple[PipPackage, ...]
+
+    def releases(self, state: State) -> list[Release]:
+        """Return what is installed in `state`, publishing the tiny package's version when it is new."""
+        version = f"1.{state.pin}"
+        found = [one for one in self.index.releases if (one.name, one.version) == ("pinned", version)]
+        return [*self.packages, found[0] if found else self.index.add("pinned", version)]
+
+    def requirements(self, state: State) -> str:
+        """Return the hash-pinned requirements file of peers."""
+        lines = [f"--index-url {self.index.url}"]
+        lines += [f"{one.name}=={one.version} --hash=sha256:{one.sha256}" for one in self.releases(state)]
+        return "\n".join(lines) + "\n"
+
+
+Write = Callable[[Bench, State, Path], None]
+
+
+def script(state: State) -> str:
+    """Return the scoring script of `state`."""
+    return f"VERSION = {state.script}\n\n\ndef init(): ...\n\n\ndef run(data): return data\n"
+
+
+def ours(bench: Bench, state: State, folder: Path) -> None:
+    """Write our context."""
+    lock = Lock(
+        definition_hash="",
+        platforms=("linux-64",),
+        pip=tuple(locked(bench.index, one) for one in bench.releases(state)),
+        tools=bench.tools,
+        index_url=bench.index.url,
+        python=LockedPython(version=PYTHON, provider="base", interpreter="/usr/bin/python3"),
+        base=LockedBase(reference=bench.base.reference, digest=bench.base.digest, distribution="debian 12"),
+    )
+    text = script(state).encode()
+    file = AppFile(path="/var/azureml-app/score.py", content=text, sha256=sha256(text))
+    app = App(files=(file,), command=("python", "score.py"), variables=(("LEVEL", str(state.variable)),))
+    definition = Definition(kind="requirements", name="benchmark", allow_distribution=("debian",))
+    write_context(render(make_plan(definition, lock, app=app)), folder)
+
+
+def _peer(dockerfile: str) -> Write:
+    def write(bench: Bench, state: State, folder: Path) -> None:
+        folder.mkdir()
+        text = dockerfile.format(base=bench.base.pinned, level=state.variable)
+        (folder / "Dockerfile").write_text(text)
+        (folder / "requirements.txt").write_text(bench.requirements(state))
+        (folder / "score.py").write_text(script(state))
+
+    return write
+
+
+PEERS: dict[str, Write] = {
+    "mlflow": _peer(
+        'FROM {base}\nENV LEVEL="{level}" PATH="/opt/env/bin:$PATH"\nCOPY . /app\n'
+        "RUN python3 -m venv /opt/env && pip install --no-deps --require-hashes -r /app/requirements.txt\n"
+        'WORKDIR /app\nCMD ["python", "score.py"]\n'
+    ),
+    "repo2docker": _peer(
+        'FROM {base}\nENV PATH="/opt/env/bin:$PATH"\nCOPY requirements.txt /tmp/env/requirements.txt\n'
+        "RUN python3 -m venv /opt/env && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/env/requirements.txt\n"
+        'COPY . /home/app\nWORKDIR /home/app\nENV LEVEL="{level}"\nLABEL repo2docker.version="1"\nUSER 1000\nCMD ["python", "score.py"]\n'
+    ),
+    "cog": _peer(
+        'FROM {base}\nENV PATH="/opt/env/bin:$PATH"\nCOPY requirements.txt /tmp/requirements.txt\n'
+        "RUN --mount=type=cache,target=/root/.cache/pip python3 -m venv /opt/env && "
+        "pip install --no-deps --require-hashes -r /tmp/requirements.txt\n"
+        'ENV LEVEL="{level}"\nWORKDIR /src\nCMD ["python", "score.py"]\nCOPY . /src\n'
+    ),
+}
+
+
+def builder(bench: Bench, write: Write, name: str, *, cold: bool = False) -> Callable[[State], None]:
+    """Return what builds one side in a state; its context has always the same place, as a project's has."""
+    place = Path(tempfile.gettempdir()) / f"envbuild-benchmark-{name}"
+
+    def build(state: State) -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        write(bench, state, place)
+        try:
+            bench.engine.build(place, tag=f"benchmark-{name}", options=["--no-cache"] if cold else [])
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+    return build
+
+
+def size(bench: Bench, name: str) -> float:
+    """Return the image's size in bytes."""
+    return float(bench.engine.docker("image", "inspect", "--format={{.Size}}", f"benchmark-{name}").stdout)
+
+
+def compare(bench: Bench, peer: str, rounds: int, start: int) -> Iterator[Row]:
+    """Yield the rows against one peer; `start` is a number from which no state was built before."""
+    mine, other = builder(bench, ours, "ours"), builder(bench, PEERS[peer], peer)
+    state = State(pin=start, script=start, variable=start)
+    coldly = builder(bench, ours, "ours", cold=True), builder(bench, PEERS[peer], peer, cold=True)
+    cold = in_turn(lambda: coldly[0](state), lambda: coldly[1](state), rounds)
+    yield Row(what="cold build", peer=peer, ours=cold[0], theirs=cold[1], bar=COLD_BAR)
+    # the cache of --no-cache builds is not looked up, so both sides are built once more before the rest
+    mine(state)
+    other(state)
+    same = in_turn(lambda: mine(state), lambda: other(state), rounds)
+    yield Row(what="nothing changed", peer=peer, ours=same[0], theirs=same[1], bar=SAME_BAR)
+    for what, part, bar in (
+        ("one pin", "pin", PIN_BAR),
+        ("the script", "script", SAME_BAR),
+        ("a variable", "variable", SAME_BAR),
+    ):
+        times: tuple[list[float], list[float]] = ([], [])
+        for _ in range(rounds):
+            state = replace(state, **{part: getattr(state, part) + 1})
+            for found, taken in zip(
+                in_turn(lambda now=state: mine(now), lambda now=state: other(now), 1), times, strict=True
+            ):  # type: ignore[misc]
+                taken += found
+        yield Row(what=f"{what} changed", peer=peer, ours=times[0], theirs=times[1], bar=bar)
+    bytes_ = size(bench, "ours"), size(bench, peer)
+    megabytes = [[one / 1e6] for one in bytes_]
+    yield Row(what="image size (MB)", peer=peer, ours=megabytes[0], theirs=megabytes[1], bar=SIZE_BAR)
+
+
+def wheels() -> list[Path]:
+    """Return the wheels of the environment, downloaded once."""
+    place = cache_root() / "benchmarks" / f"image-{PYTHON}"
+    with exclusive(place.with_suffix(".lock")):
+        if not place.is_dir():
+            with new_folder(place) as folder:
+                options = ["--only-binary=:all:", f"--python-version={PYTHON}", "--platform=manylinux_2_28_x86_64"]
+                options += ["--platform=manylinux2014_x86_64", "--platform=manylinux_2_27_x86_64"]
+                programs.run(
+                    [sys.executable, "-m", "pip", "download", "-q", "-d", str(folder), *options, *REQUIREMENTS]
+                )
+    return sorted(place.glob("*.whl"))
+
+
+def _release(path: Path) -> Release:
+    name, version = path.name.split("-")[:2]
+    return Release(
+        name=name.replace("_", "-").lower(),
+        version=version,
+        file_name=path.name,
+        content=path.read_bytes(),
+        upload_time="2024-01-01T00:00:00Z",
+        yanked="",
+        requires_python="",
+    )
+
+
+@contextlib.contextmanager
+def prepared() -> Iterator[Bench]:
+    """Yield everything that a comparison needs; the engine is started and stopped here."""
+    import os
+
+    with contextlib.ExitStack() as stack:
+        variables = stack.enter_context(engine_environment())
+        if reason := variables.get("ENVBUILD_TEST_ENGINE_SKIP"):
+            sys.exit(f"no container engine: {reason}")
+        os.environ.update(variables)
+        engine = Engine.from_environment(stack)
+        index = stack.enter_context(Index())
+        packages = tuple(map(_release, wheels()))
+        index.releases.extend(packages)
+        base = base_image.provide(engine, base_image.PYTHON)
+        yield Bench(engine=engine, index=index, base=base, packages=packages, tools=publish_installers(index))
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.image", description=__doc__)
+    parser.add_argument("--peer", action="append", choices=sorted(PEERS), help="only this peer; may be repeated")
+    parser.add_argument("--check", action="store_true", help="fewer rounds; exit 1 and name each bar that is missed")
+    parser.add_argument("--full", action="store_true", help="five rounds")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    arguments = parser.parse_args(argv)
+    rounds = 5 if arguments.full else 1 if arguments.check else 3
+    rows: list[Row] = []
+    with prepared() as bench:
+        for number, peer in enumerate(arguments.peer or PEERS):
+            rows += compare(bench, peer, rounds, 1000 * (number + 1))
+    return report(rows, as_json=arguments.json, check=arguments.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
