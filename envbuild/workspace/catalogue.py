@@ -2,6 +2,7 @@
 
 Every kind of thing that has versions (an environment, a model, a dataset) is an *asset*: an immutable document with
 mutable tags and description. What has a life (a run, a service, an image build) is a *record*: a mutable document.
+A version is a text; those that are given by themselves count 1, 2, 3, and *latest* is the one that was registered last.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ from envbuild.core.keys import canonical, sha256
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS asset (
-    kind TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL, identity TEXT NOT NULL,
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, identity TEXT NOT NULL,
     document TEXT NOT NULL, description TEXT NOT NULL, tags TEXT NOT NULL, properties TEXT NOT NULL,
     archived INTEGER NOT NULL DEFAULT 0, created TEXT NOT NULL,
-    PRIMARY KEY (kind, name, version)
+    UNIQUE (kind, name, version)
 );
 CREATE TABLE IF NOT EXISTS container (
     kind TEXT NOT NULL, name TEXT NOT NULL, archived INTEGER NOT NULL, highest INTEGER NOT NULL,
     PRIMARY KEY (kind, name)
 );
 CREATE TABLE IF NOT EXISTS label (
-    kind TEXT NOT NULL, name TEXT NOT NULL, label TEXT NOT NULL, version INTEGER NOT NULL,
+    kind TEXT NOT NULL, name TEXT NOT NULL, label TEXT NOT NULL, version TEXT NOT NULL,
     PRIMARY KEY (kind, name, label)
 );
 CREATE TABLE IF NOT EXISTS record (
@@ -38,6 +40,10 @@ CREATE TABLE IF NOT EXISTS record (
 );
 """
 
+_NEWEST = "ORDER BY number DESC"
+_DIGITS = 19
+"""Fewer digits than this fit into SQLite's integers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
@@ -45,7 +51,7 @@ class Asset:
 
     kind: str
     name: str
-    version: int
+    version: str
     document: Mapping[str, object]
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -80,7 +86,7 @@ class Catalogue:
         name: str,
         document: Mapping[str, object],
         *,
-        version: int | None = None,
+        version: int | str | None = None,
         description: str = "",
         tags: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
@@ -93,8 +99,8 @@ class Catalogue:
         """
         identity = sha256(canonical(document))
         with self._write() as connection:
-            latest = self._rows(connection, kind, name, "ORDER BY version DESC LIMIT 1")
-            same = latest if version is None else self._rows(connection, kind, name, "AND version = ?", version)
+            latest = self._rows(connection, kind, name, f"{_NEWEST} LIMIT 1")
+            same = latest if version is None else self._rows(connection, kind, name, "AND version = ?", str(version))
             if same and (reuse or version is not None):
                 if same[0][1] == identity:
                     return same[0][0]
@@ -107,11 +113,11 @@ class Catalogue:
                 "SELECT archived, highest FROM container WHERE kind = ? AND name = ?", (kind, name)
             ).fetchone() or (0, 0)
             # a deleted version's number is never given again
-            number = version if version is not None else container[1] + 1
+            chosen = str(version if version is not None else container[1] + 1)
             asset = Asset(
                 kind=kind,
                 name=name,
-                version=number,
+                version=chosen,
                 document=document,
                 description=description,
                 tags=dict(tags or {}),
@@ -122,11 +128,11 @@ class Catalogue:
             self._insert(connection, asset, identity)
             connection.execute(
                 "INSERT INTO container VALUES (?, ?, 0, ?) ON CONFLICT DO UPDATE SET highest = max(highest, excluded.highest)",
-                (kind, name, number),
+                (kind, name, int(chosen) if chosen.isdecimal() and len(chosen) < _DIGITS else 0),
             )
         return asset
 
-    def get(self, kind: str, name: str, version: int | None = None, label: str = "") -> Asset:
+    def get(self, kind: str, name: str, version: int | str | None = None, label: str = "") -> Asset:
         """Return one version: `version`, the one under `label`, or the latest that is not archived (else the latest).
 
         Raises:
@@ -139,11 +145,11 @@ class Catalogue:
                 ).fetchone()
                 if row is None:
                     raise WorkspaceError(f"{kind} {name} has no label {label!r}")
-                version = int(row[0])
+                version = str(row[0])
             if version is not None:
-                rows = self._rows(connection, kind, name, "AND version = ?", version)
+                rows = self._rows(connection, kind, name, "AND version = ?", str(version))
             else:
-                rows = self._rows(connection, kind, name, "ORDER BY archived, version DESC LIMIT 1")
+                rows = self._rows(connection, kind, name, "ORDER BY archived, number DESC LIMIT 1")
         if not rows:
             wanted = f"{name}:{version}" if version is not None else name
             raise WorkspaceError(
@@ -157,7 +163,7 @@ class Catalogue:
             clause = "SELECT name FROM container WHERE kind = ? ORDER BY name"
             names = [name] if name else [row[0] for row in connection.execute(clause, (kind,))]
             hidden = "" if archived else "AND archived = 0"
-            order = "ORDER BY version" if name else "ORDER BY version DESC LIMIT 1"
+            order = "ORDER BY number" if name else f"{_NEWEST} LIMIT 1"
             return [row[0] for one in names for row in self._rows(connection, kind, one, f"{hidden} {order}")]
 
     def change(
@@ -195,7 +201,7 @@ class Catalogue:
                     (int(archived), kind, name),
                 )
 
-    def delete(self, kind: str, name: str, version: int) -> None:
+    def delete(self, kind: str, name: str, version: int | str) -> None:
         """Delete one version and the labels on it.
 
         Raises:
@@ -206,23 +212,30 @@ class Catalogue:
             for table in ("asset", "label"):
                 connection.execute(
                     f"DELETE FROM {table} WHERE kind = ? AND name = ? AND version = ?",  # noqa: S608
-                    (kind, name, version),
+                    (kind, name, str(version)),
                 )
 
-    def label(self, kind: str, name: str, version: int, labels: list[str]) -> None:
+    def is_archived(self, kind: str, name: str) -> bool:
+        """Tell whether all of `name` was archived, so that later versions are born archived."""
+        with self._open() as connection:
+            clause = "SELECT archived FROM container WHERE kind = ? AND name = ?"
+            row = connection.execute(clause, (kind, name)).fetchone()
+        return bool(row and row[0])
+
+    def label(self, kind: str, name: str, version: int | str, labels: list[str]) -> None:
         """Put `labels` on one version; each leaves the version that it was on."""
         self.get(kind, name, version)
         with self._write() as connection:
             connection.executemany(
                 "INSERT INTO label VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version",
-                [(kind, name, one, version) for one in labels],
+                [(kind, name, one, str(version)) for one in labels],
             )
 
-    def labels(self, kind: str, name: str) -> dict[str, int]:
+    def labels(self, kind: str, name: str) -> dict[str, str]:
         """Return the labels of `name` and their versions."""
         with self._open() as connection:
             clause = "SELECT label, version FROM label WHERE kind = ? AND name = ? ORDER BY label"
-            return {str(label): int(version) for label, version in connection.execute(clause, (kind, name))}
+            return {str(label): str(version) for label, version in connection.execute(clause, (kind, name))}
 
     def put_record(self, kind: str, name: str, document: Mapping[str, object]) -> None:
         """Keep `document` as the record `name`, in place of an earlier one."""
@@ -280,7 +293,7 @@ class Catalogue:
     @staticmethod
     def _insert(connection: sqlite3.Connection, asset: Asset, identity: str) -> None:
         connection.execute(
-            "INSERT INTO asset VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO asset VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 asset.kind,
                 asset.name,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from envbuild.core.errors import WorkspaceError
 from envbuild.core.plan import AppFile
@@ -33,6 +33,7 @@ class RegisteredModel:
     resources: Mapping[str, object] = field(default_factory=dict)
     run_id: str = ""
     created: str = ""
+    about: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -40,7 +41,7 @@ class RegisteredModel:
         return f"{self.name}:{self.version}"
 
 
-def register_model(
+def register_model(  # noqa: PLR0913 - Azure's register has as many, and each stands for itself
     workspace: Workspace,
     name: str,
     path: Path,
@@ -52,8 +53,13 @@ def register_model(
     properties: Mapping[str, str] | None = None,
     resources: Mapping[str, object] | None = None,
     run_id: str = "",
+    child_paths: Sequence[str] = (),
+    about: Mapping[str, str] | None = None,
 ) -> RegisteredModel:
     """Keep the file or folder `path` as the next version of model `name`; an identical latest version is returned instead.
+
+    `child_paths` are the files and folders of `path` to keep, all where none is named. `about` is kept with it: the
+    experiment, sample inputs and outputs.
 
     Raises:
         WorkspaceError: the name is not accepted, the framework is not known, or there is no such path.
@@ -68,6 +74,8 @@ def register_model(
     if framework_version and framework == "Custom":
         raise WorkspaceError("a framework version needs a framework", hint=f"one of {', '.join(FRAMEWORKS[1:])}")
     tree = workspace.store.put_tree(path)
+    if child_paths:
+        tree = _only(tree, child_paths)
     if not tree.files:
         raise WorkspaceError(f"{path} holds no file")
     document: dict[str, object] = {
@@ -76,6 +84,7 @@ def register_model(
         "framework_version": framework_version,
         "resources": dict(resources or {}),
         "run_id": run_id,
+        **({"about": dict(about)} if about else {}),
     }
     asset = workspace.catalogue.register(
         KIND, name, document, description=description, tags=tags, properties=properties
@@ -171,10 +180,10 @@ def delete_model(workspace: Workspace, model: RegisteredModel) -> None:
 
 def _model(asset: Asset) -> RegisteredModel:
     document = asset.document
-    files, resources = document["files"], document.get("resources")
+    files, resources, about = document["files"], document.get("resources"), document.get("about")
     return RegisteredModel(
         name=asset.name,
-        version=asset.version,
+        version=int(asset.version),
         tree=Tree.from_list(files if isinstance(files, list) else []),
         framework=str(document.get("framework", "Custom")),
         framework_version=str(document.get("framework_version", "")),
@@ -184,4 +193,18 @@ def _model(asset: Asset) -> RegisteredModel:
         resources=resources if isinstance(resources, dict) else {},
         run_id=str(document.get("run_id", "")),
         created=asset.created,
+        about=about if isinstance(about, dict) else {},
     )
+
+
+def _only(tree: Tree, child_paths: Sequence[str]) -> Tree:
+    """Return the part of a folder's tree that lies at or below `child_paths`, which count from the folder."""
+    wanted = [PurePosixPath(one).as_posix() for one in child_paths]
+    below = {one: one.path.partition("/")[2] for one in tree.files}
+    for name in wanted:
+        if not any(inner == name or inner.startswith(f"{name}/") for inner in below.values()):
+            raise WorkspaceError(f"child path {name!r} is not in the model's folder")
+    kept = [
+        one for one in tree.files if any(below[one] == name or below[one].startswith(f"{name}/") for name in wanted)
+    ]
+    return Tree(files=tuple(kept))

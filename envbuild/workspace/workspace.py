@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from envbuild.core.errors import WorkspaceError
-from envbuild.files import write_atomic
+from envbuild.files import exclusive, write_atomic
 from envbuild.workspace.catalogue import Catalogue
 from envbuild.workspace.store import Store
 
@@ -73,3 +73,14 @@ class Workspace:
     def store(self) -> Store:
         """The files."""
         return Store(self.folder / "files")
+
+    def change_settings(self, **changes: object) -> None:
+        """Set values of `config.json`; None removes one."""
+        with exclusive(self.folder / ".config.lock"):
+            merged = {name: value for name, value in {**self.settings, **changes}.items() if value is not None}
+            write_atomic(self.folder / "config.json", json.dumps(merged, indent=2) + "\n")
+
+    @property
+    def registry(self) -> str:
+        """The container registry that images are pushed to; empty where there is none."""
+        return str(self.settings.get("registry", ""))
