@@ -25,7 +25,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_definition(parser)
     parser.add_argument(
-        "--plan", action="store_true", help="print the layers, their keys, and which image exists; build nothing"
+        "--plan", action="store_true", help="print the layers, their keys, and which exist; build nothing"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="print what changed since the last build, and why; build nothing"
     )
     add_build(parser)
     add_quiet(parser)
