@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from envbuild.core.bases import known_distribution
-from envbuild.core.lock import Lock, LockedBase
+from envbuild.core.lock import Lock, LockedBase, LockedPython
+from envbuild.core.progress import SILENT
+from envbuild.solve.background import Background
+from envbuild.solve.base import BaseFacts
 from envbuild.solve.base_name import base_reference, is_stock
 from envbuild.solve.conda import ChannelError
 from envbuild.solve.frame import frame, virtual_part
@@ -30,21 +33,44 @@ def lock_user_managed(task: Task) -> Lock:
 
 
 def lock_without_conda(task: Task) -> Lock:
-    """Take Python from the base or its archive; where neither has it, from conda."""
+    """Take Python from the base or its archive; where neither has it, from conda.
+
+    Where the base's name tells its Python and its C library, the base is asked for while pip's side is solved.
+    """
     definition, previous = task.definition, task.previous
     reference = base_reference(definition, task.folder)
     kept = previous.python if previous and previous.base.reference == reference else None
     good = still_good(definition, kept)
-    stock = is_stock(reference) and has_apt_python(definition, known_distribution(reference))
-    facts = look(task, read=not good and not stock)
+    distribution = known_distribution(reference)
+    stock = is_stock(reference) and has_apt_python(definition, distribution)
+    if distribution and (good or stock):
+        facts = BaseFacts(locked=LockedBase(reference=reference, distribution=distribution))
+        looking = Background(lambda: look(task, read=False))
+    else:
+        facts, looking = look(task, read=not good and not stock), None
     found = choose_python(definition, facts.contents.pythons, facts.locked.distribution)
     python = (kept if kept and kept.provider != "conda" else None) if good else found
     if python is None:
-        return _lock_with_conda_python(task, facts.locked)
-    virtual = virtual_part(task, facts.locked)
+        return _lock_with_conda_python(task, looking.result().locked if looking else facts.locked)
+    tools = _prepare_tools(task, python)
     with task.progress.step("solve pip"):
-        pip = pip_side(pip_request(task, python.version, virtual), task.progress)
-    return replace(frame(task, facts.locked, python), pip=merged(pip, task.platforms))
+        pip = pip_side(pip_request(task, python.version, virtual_part(task, facts.locked)), task.progress)
+    tools.result()
+    base = looking.result().locked if looking else facts.locked
+    return replace(frame(task, base, python), pip=merged(pip, task.platforms))
+
+
+def _prepare_tools(task: Task, python: LockedPython) -> Background[object]:
+    """Begin to have a Dockerfile's installers in the cache, for the lock asks for them in the end."""
+    from envbuild.solve.tools import (
+        lock_tools,
+    )  # here and not on the thread: two threads that import are in each other's way
+
+    def work() -> None:
+        if task.definition.pip and not (task.previous and task.previous.tools):
+            lock_tools(python.version, task.definition.index, task.options, SILENT)
+
+    return Background(work)
 
 
 def _lock_with_conda_python(task: Task, base: LockedBase) -> Lock:
