@@ -12,6 +12,7 @@ from pathlib import Path
 
 from envbuild.context import Context, write_context
 from envbuild.core.errors import EngineError
+from envbuild.core.keys import sha256
 from envbuild.core.plan import Plan
 from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.build_log import BuildLog, count_steps
@@ -58,7 +59,8 @@ class BuildsDockerfiles(ABC):
 
     def push_all(self, names: tuple[str, ...], progress: Progress) -> str:
         """Send each of `names` and return the digest of the first."""
-        return "".join([self.push(name, progress) for name in names][:1])
+        digests = [self.push(name, progress) for name in names]
+        return digests[0] if digests else ""
 
     def image(
         self,
@@ -75,19 +77,24 @@ class BuildsDockerfiles(ABC):
     ) -> Image:
         """Make the image of `plan` (see `Engine.image`)."""
         options = options or BuildOptions()
+        if options.push and not tags:
+            raise EngineError("there is no name to push the image under", hint="say --tag REGISTRY/NAME:TAG")
         image = Image(name=name, key=plan.image_key, engine=self.name, built=False, id="", tags=tags)
         found = self.inspect(name) if reuse and not options.no_cache else None
         if found is not None:
             for tag in tags:
                 self.tag(name, tag)
-            return replace(image, id=found.id, size=found.size)
+            digest = self.push_all(tags, progress) if options.push else ""
+            return replace(image, id=found.id, size=found.size, digest=digest)
         wording = replace(render_options or RenderOptions(), dialect=self.dialect)
         context = render(plan, options=wording, root=root)
-        options = replace(options, platform=options.platform or plan.selection.platform.oci)
-        built = self.build(context, (name, *tags), options=options, secrets=secrets, progress=progress)
-        return replace(
-            image, built=True, id=built.id, digest=built.digest, size=built.size, seconds=round(built.seconds, 2)
-        )
+        # a builder elsewhere pushes what it built; the name made of the key is for this machine alone
+        elsewhere = options.push and bool(options.builder)
+        wishes = replace(options, platform=options.platform or plan.selection.platform.oci, push=elsewhere)
+        names = tags if elsewhere else (name, *tags)
+        built = self.build(context, names, options=wishes, secrets=secrets, progress=progress)
+        digest = self.push_all(tags, progress) if options.push and not elsewhere else built.digest
+        return replace(image, built=True, id=built.id, digest=digest, size=built.size, seconds=round(built.seconds, 2))
 
     def sized(self, identity: str, digest: str, seconds: float) -> BuiltImage:
         """Return the image that was built, with its size where the engine keeps it."""
@@ -153,6 +160,8 @@ def used_secrets(context: Context, secrets: Mapping[str, Path]) -> dict[str, Pat
             raise EngineError(f"secret {name!r} is not used by the Dockerfile; it uses {known}")
         if not path.is_file():
             raise EngineError(f"the file of secret {name!r}, {path}, does not exist")
+        if "," in str(path):
+            raise EngineError(f"the file of secret {name!r}, {path}, has a comma in its path, which builders split at")
     return {name: path for name, path in secrets.items() if name in context.secrets}
 
 
@@ -168,6 +177,7 @@ def read_identity(path: Path) -> str:
 
 
 def _keep(log: BuildLog) -> Path:
-    path = cache_root() / "builds" / "last-failed.log"
+    # one file for each Dockerfile, so that builds side by side keep apart and old logs do not pile up
+    path = cache_root() / "builds" / f"{sha256(log.context.dockerfile.encode())[:16]}.log"
     write_atomic(path, "\n".join(log.lines) + "\n")
     return path

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from envbuild.context import Context
+from envbuild.core.definition import Definition
 from envbuild.core.errors import EngineError
+from envbuild.core.lock import Lock, LockedBase
+from envbuild.core.plan import make_plan
 from envbuild.engines import detect, docker
 from envbuild.engines.docker import Client, DockerEngine, check_supported, choose_builder, find_clients, read_metadata
-from envbuild.engines.protocol import BuildOptions, ImageInfo
+from envbuild.engines.protocol import BuildOptions, BuiltImage, ImageInfo
 
 OLD = Client(path="/usr/bin/docker", version="20.10.24+dfsg1", buildx=False)
 NEW = Client(path="/usr/local/bin/docker", version="28.2.2", buildx=False)
@@ -143,6 +147,64 @@ def test_what_a_builder_cannot_do_is_said(kind: docker.Builder, options: BuildOp
 def test_secrets_are_refused_where_they_cannot_be_given() -> None:
     with pytest.raises(EngineError, match="secrets: not possible with this docker's classic builder"):
         check_supported("classic", BuildOptions(), {"ca": Path("x")})
+
+
+class Pushing(DockerEngine):
+    """A docker that remembers what it was told to push and tag, and builds nothing."""
+
+    def __init__(self, *, there: bool) -> None:
+        self.there, self.pushed, self.tagged, self.built = there, [], [], []
+
+    def inspect(self, name: str) -> ImageInfo | None:
+        return ImageInfo(id="sha256:1", size=1) if self.there else None
+
+    def tag(self, name: str, new: str) -> None:
+        self.tagged.append(new)
+
+    def push(self, name: str, progress: object = None) -> str:
+        self.pushed.append(name)
+        return f"sha256:{len(self.pushed)}"
+
+    def build(self, context: Context, tags: tuple[str, ...], **wishes: object) -> BuiltImage:
+        self.built.append((tags, wishes["options"]))
+        return BuiltImage(id="sha256:1", digest="sha256:b")
+
+
+PLAN = make_plan(
+    Definition(kind="requirements"),
+    Lock(
+        definition_hash="",
+        platforms=("linux-64",),
+        base=LockedBase(reference="ubuntu:24.04", digest=f"sha256:{'a' * 64}"),
+    ),
+)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_only_the_names_that_a_person_gave_are_pushed(there: bool) -> None:
+    engine = Pushing(there=there)
+    engine.builder = ("buildkit", "docker")  # type: ignore[assignment]
+    image = engine.image(
+        PLAN, name="envbuild/envbuild_1", tags=("r.example/a:1", "r.example/b:1"), options=BuildOptions(push=True)
+    )
+    assert engine.pushed == ["r.example/a:1", "r.example/b:1"]
+    assert image.digest == "sha256:1"
+    assert image.built is not there
+    assert engine.tagged == (["r.example/a:1", "r.example/b:1"] if there else [])
+
+
+def test_a_builder_elsewhere_pushes_itself() -> None:
+    engine = Pushing(there=False)
+    engine.builder = ("buildx", "docker")  # type: ignore[assignment]
+    options = BuildOptions(push=True, builder="farm")
+    assert engine.image(PLAN, name="n", tags=("r.example/a:1",), options=options).digest == "sha256:b"
+    assert engine.pushed == []
+    assert engine.built == [(("r.example/a:1",), replace(options, platform="linux/amd64"))]
+
+
+def test_there_must_be_a_name_to_push() -> None:
+    with pytest.raises(EngineError, match="no name to push the image under"):
+        Pushing(there=True).image(PLAN, name="n", options=BuildOptions(push=True))
 
 
 def test_metadata_that_is_not_there_tells_nothing(tmp_path: Path) -> None:
