@@ -19,10 +19,11 @@ from envbuild.engines.elf import MissingLibrary, missing_libraries
 from envbuild.engines.oci.app_layers import app_identity, app_layers, write_app
 from envbuild.engines.oci.arrange import arrange
 from envbuild.engines.oci.base import BaseFacts, base_facts
-from envbuild.engines.oci.bytecode import CannotCompileError, Interpreter, base_interpreter
+from envbuild.engines.oci.bytecode import CannotCompileError, Interpreter, base_interpreter, check_machine
 from envbuild.engines.oci.compression import Method, method
+from envbuild.engines.oci.conda import CondaUnit, Stage, stage
 from envbuild.engines.oci.config import creation_time, image_config
-from envbuild.engines.oci.fetch import Files
+from envbuild.engines.oci.fetch import Fetching, Files
 from envbuild.engines.oci.refusals import refuse
 from envbuild.engines.oci.settings import OciSettings
 from envbuild.engines.oci.skeleton import has_venv, skeleton_identity, write_skeleton
@@ -74,7 +75,7 @@ class _Draft:
 
     title: str
     identity: Sequence[object]
-    write: Callable[[TarWriter], Any]
+    write: Callable[[TarWriter, Fetching], Any]
     packages: tuple[Unit, ...] = ()
 
 
@@ -101,8 +102,9 @@ class Assembler:
         base = source.resolve(plan.selection.platform)
         facts = base_facts(source, base, progress=self.progress)
         _check_base(plan, facts)
-        drafts = [*self._drafts(plan, facts, previous)]
-        layers = self._layers(drafts, facts.places, fresh=fresh)
+        with stage(plan.selection.conda, PREFIX, plan.selection.platform) as linked:
+            drafts = [*self._drafts(plan, facts, linked, previous)]
+            layers = self._layers(drafts, facts.places, linked, fresh=fresh)
         contents = [*_contents(drafts, layers)]
         refuse_clashes(contents)
         missing = missing_libraries(
@@ -114,69 +116,82 @@ class Assembler:
             )
         return self._finish(plan, source, base, list(zip(drafts, layers, strict=True)), missing=missing)
 
-    def _drafts(self, plan: Plan, facts: BaseFacts, previous: Sequence[Sequence[str]]) -> Iterator[_Draft]:
+    def _drafts(
+        self, plan: Plan, facts: BaseFacts, linked: Stage, previous: Sequence[Sequence[str]]
+    ) -> Iterator[_Draft]:
         python = _interpreter_path(plan, facts)
         if plan.config.user or has_venv(plan):
             yield _Draft(
                 title="the environment without packages",
                 identity=[*skeleton_identity(plan), python],
-                write=lambda tar: [["envbuild", write_skeleton(tar, plan, python).to_list()]],
+                write=lambda tar, _: [["envbuild", write_skeleton(tar, plan, python).to_list()]],
             )
-        for group in arrange(self._units(plan, facts, python), self.settings.layers, previous):
-            yield self._package_draft(group)
+        for group in arrange(self._units(plan, facts, linked, python), self.settings.layers, previous):
+            yield _package_draft(group)
         for title, files in app_layers(plan.app):
             yield _Draft(
                 title=title,
                 identity=app_identity(files),
-                write=lambda tar, files=files: [["the application", write_app(tar, files).to_list()]],  # type: ignore[misc]
+                write=lambda tar, _, files=files: [["the application", write_app(tar, files).to_list()]],  # type: ignore[misc]
             )
 
-    def _package_draft(self, group: tuple[WheelUnit, ...]) -> _Draft:
-        def write(tar: TarWriter) -> list[list[object]]:
-            return [[one.name, one.write(tar).to_list()] for one in Files(root=self.root).fetch(group)]
-
-        names = ", ".join(f"{one.name} {one.version}" for one in group[:4])
-        title = names if len(group) <= 4 else f"{names} and {len(group) - 4} more"
-        return _Draft(title=title, identity=[one.identity for one in group], write=write, packages=group)
-
-    def _units(self, plan: Plan, facts: BaseFacts, python: str) -> list[WheelUnit]:
-        if plan.definition.user_managed or plan.lock.python is None:
+    def _units(self, plan: Plan, facts: BaseFacts, linked: Stage, python: str) -> list[Unit]:
+        if plan.definition.user_managed:
             return []
-        around = Surroundings(
-            prefix=PREFIX, minor=plan.lock.python.minor, interpreter=self._interpreter(plan, facts, python)
-        )
-        units = [
+        minor = plan.lock.python.minor if plan.lock.python else (0, 0)
+        interpreter = self._interpreter(plan, facts, linked, python)
+        around = Surroundings(prefix=PREFIX, minor=minor, interpreter=interpreter)
+        conda = [
+            CondaUnit(package=one, surroundings=around, folder=linked.folder / "linked" / one.name)
+            for one in plan.selection.conda
+        ]
+        wheels = [
             WheelUnit(chosen=one, size=(one.file.size if one.file else None) or 0, surroundings=around)
             for one in plan.selection.pip
         ]
         # the arrangement goes by size, so that what the lock does not tell is looked up
-        unknown = Files(root=self.root).fetch([one for one in units if not one.size], self.progress)
-        return [*(one for one in units if one.size), *unknown]
+        unknown = Files(root=self.root).fetch([one for one in wheels if not one.size], self.progress)
+        return [*conda, *(one for one in wheels if one.size), *unknown]
 
-    def _interpreter(self, plan: Plan, facts: BaseFacts, path: str) -> Interpreter | None:
-        if not self.settings.bytecode or plan.lock.python is None or not plan.selection.pip:
+    def _interpreter(self, plan: Plan, facts: BaseFacts, linked: Stage, path: str) -> Interpreter | None:
+        python = plan.lock.python
+        if not self.settings.bytecode or python is None:
             return None
         try:
-            return base_interpreter(facts, path, plan.lock.python.minor, plan.selection.platform)
+            if python.provider == "conda":
+                check_machine(python.minor, plan.selection.platform)
+                return linked.interpreter(python.minor)
+            return base_interpreter(facts, path, python.minor, plan.selection.platform) if plan.selection.pip else None
         except CannotCompileError as error:
             self.progress.note(f"the image is made without bytecode: {error.problems[0].message}")
             return None
 
-    def _layers(self, drafts: Sequence[_Draft], places: Places, *, fresh: bool) -> list[StoredLayer]:
+    def _layers(self, drafts: Sequence[_Draft], places: Places, linked: Stage, *, fresh: bool) -> list[StoredLayer]:
         how = method(self.settings.compression)
+        keys = [_key(draft, how, places) for draft in drafts]
+        known = [None if fresh else self.store.find_layer(key) for key in keys]
+        todo = [draft for draft, found in zip(drafts, known, strict=True) if found is None]
+        units = [unit for draft in todo for unit in draft.packages]
+        linked.fill(
+            [one for one in units if isinstance(one, CondaUnit)],
+            interpreter=any(_compiles(one) for one in units),
+            progress=self.progress,
+        )
         workers = self.settings.workers or (os.cpu_count() or 1) + 1
+        wheels = [one for one in units if isinstance(one, WheelUnit)]
         with (
+            Files(root=self.root).fetching(wheels, self.progress) as coming,
             self.progress.step(f"assemble {len(drafts)} layers", len(drafts)) as step,
             ThreadPoolExecutor(max_workers=workers, thread_name_prefix="layer") as pool,
         ):
 
-            def one(draft: _Draft) -> StoredLayer:
-                made = self.store.layer(_key(draft, how, places), how, places, draft.write, fresh=fresh)
+            def one(draft: _Draft, key: str, found: StoredLayer | None) -> StoredLayer:
+                made = found or self.store.layer(key, how, places, lambda tar: draft.write(tar, coming), fresh=fresh)
                 step.advance(1, draft.title)
                 return made
 
             try:
-                return list(pool.map(one, drafts))
+                return list(pool.map(one, drafts, keys, known))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -213,6 +228,19 @@ class Assembler:
         )
 
 
+def _package_draft(group: tuple[Unit, ...]) -> _Draft:
+    def write(tar: TarWriter, coming: Fetching) -> list[list[object]]:
+        return [[one.name, _at_hand(one, coming).write(tar).to_list()] for one in group]
+
+    names = ", ".join(f"{one.name} {one.version}" for one in group[:4])
+    title = names if len(group) <= 4 else f"{names} and {len(group) - 4} more"
+    return _Draft(title=title, identity=[one.identity for one in group], write=write, packages=group)
+
+
+def _at_hand(unit: Unit, coming: Fetching) -> Unit:
+    return coming[unit.name, unit.version].result() if isinstance(unit, WheelUnit) else unit
+
+
 def _key(draft: _Draft, how: Method, places: Places) -> str:
     return sha256(canonical([_FORMAT, how.identity, places.place(PREFIX), list(draft.identity)]))
 
@@ -223,13 +251,12 @@ def _contents(drafts: Sequence[_Draft], layers: Sequence[StoredLayer]) -> Iterat
             yield str(name), Told.from_list(told)
 
 
+def _compiles(unit: Unit) -> bool:
+    return isinstance(unit, WheelUnit | CondaUnit) and unit.surroundings.interpreter is not None
+
+
 def _annotations(plan: Plan, drafts: Sequence[_Draft]) -> dict[str, str]:
-    compiled = any(
-        one.surroundings.interpreter is not None
-        for draft in drafts
-        for one in draft.packages
-        if isinstance(one, WheelUnit)
-    )
+    compiled = any(_compiles(one) for draft in drafts for one in draft.packages)
     told = {
         KEY: plan.image_key,
         BYTECODE: "unchecked-hash" if compiled else "none",

@@ -53,7 +53,7 @@ def base_interpreter(facts: BaseFacts, path: str, minor: tuple[int, int], platfo
     Raises:
         CannotCompileError: it cannot run here.
     """
-    _check(minor, platform)
+    check_machine(minor, platform)
     program = facts.root / facts.real(path)
     try:
         with program.open("rb") as file:
@@ -69,19 +69,12 @@ def base_interpreter(facts: BaseFacts, path: str, minor: tuple[int, int], platfo
     return _working((*start, str(program)), [program, *libraries], minor)
 
 
-def prefix_interpreter(prefix: Path, minor: tuple[int, int], platform: Platform) -> Interpreter:
-    """Return the interpreter of a conda prefix that lies at `prefix` on this machine.
+def check_machine(minor: tuple[int, int], platform: Platform) -> None:
+    """Check that an interpreter for `platform` can run here and make bytecode that is independent of times.
 
     Raises:
-        CannotCompileError: it cannot run here.
+        CannotCompileError: it cannot.
     """
-    _check(minor, platform)
-    program = prefix / "bin" / f"python{minor[0]}.{minor[1]}"
-    libraries = sorted(one for one in prefix.glob("lib/libpython3*.so*") if not one.is_symlink())
-    return _working((str(program),), [program, *libraries], minor)
-
-
-def _check(minor: tuple[int, int], platform: Platform) -> None:
     if platform != image_platform():
         raise CannotCompileError(f"this machine does not run programs for {platform.oci}")
     if minor < OLDEST:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from envbuild.core.errors import PlanError
+from envbuild.core.errors import EnvbuildError, PlanError
 from envbuild.core.lock import PipFile
 from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.oci.wheels import WheelUnit
@@ -21,6 +23,10 @@ from envbuild.net.integrity import Integrity
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
+Fetching = Mapping[tuple[str, str], "Future[WheelUnit]"]
+"""The wheels that are on their way, by name and version."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
     """Where the files of a lock come from; `root` is where its relative paths start."""
@@ -28,14 +34,14 @@ class Files:
     root: Path = Path()
     client: HttpClient = field(default_factory=HttpClient)
 
-    def fetch(self, units: Sequence[WheelUnit], progress: Progress = SILENT) -> list[WheelUnit]:
-        """Return `units` with their wheels at hand, eight at a time.
-
-        Raises:
-            NetworkError, IntegrityError, PlanError: one cannot be had, or is not what the lock promises.
-        """
+    @contextmanager
+    def fetching(self, units: Sequence[WheelUnit], progress: Progress = SILENT) -> Iterator[Fetching]:
+        """Begin to fetch the wheels of `units`, eight at a time, and yield what gives each as soon as it is there."""
         if not units:
-            return []
+            yield {}
+            return
+        stop = threading.Event()
+        client = replace(self, client=replace(self.client, sleep=stop.wait))
         total = sum(one.size for one in units) or None
         with (
             progress.step(f"fetch {len(units)} wheels", total) as step,
@@ -43,15 +49,27 @@ class Files:
         ):
 
             def one(unit: WheelUnit) -> WheelUnit:
-                path = self.path(_file(unit))
+                if stop.is_set():
+                    raise EnvbuildError(f"{unit.name}: stopped")
+                path = client.path(_file(unit))
                 step.advance(unit.size, unit.name)
                 return replace(unit, path=path, size=path.stat().st_size)
 
             try:
-                return list(pool.map(one, units))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+                yield {(unit.name, unit.version): pool.submit(one, unit) for unit in units}
+            finally:
+                stop.set()
+
+    def fetch(self, units: Sequence[WheelUnit], progress: Progress = SILENT) -> list[WheelUnit]:
+        """Return `units` with their wheels at hand.
+
+        Raises:
+            NetworkError, IntegrityError, PlanError: one cannot be had, or is not what the lock promises.
+        """
+        if not units:
+            return []
+        with self.fetching(units, progress) as coming:
+            return [coming[unit.name, unit.version].result() for unit in units]
 
     def path(self, file: PipFile) -> Path:
         """Return where `file` lies on this machine, its hash checked.

@@ -41,6 +41,8 @@ def has_venv(plan: Plan) -> bool:
 def write_skeleton(tar: TarWriter, plan: Plan, interpreter: str) -> Told:
     """Write the environment's skeleton over `interpreter` (a path in the base) and the user's home."""
     recorder = Recorder(tar)
+    if plan.selection.conda:
+        recorder.content(f"{PREFIX}/conda-meta/history", b"")
     if has_venv(plan):
         _venv(tar, recorder, plan, interpreter)
     if plan.config.user:

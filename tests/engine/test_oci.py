@@ -1,0 +1,206 @@
+"""The oci engine beside a real one: what it assembles runs in docker like what docker built from the same lock."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from envbuild import programs
+from envbuild.core.lock import LockedBase, LockedPython
+from envbuild.core.plan import Plan
+from envbuild.engines.docker import DockerEngine
+from envbuild.engines.oci.engine import OciEngine
+from envbuild.engines.oci.settings import OciSettings
+from envbuild.engines.protocol import BuildOptions, RunOptions
+from envbuild.render import RenderOptions
+from tests.oci.making import conda, plan, released, service
+from tests.support.base_image import BaseImage
+from tests.support.channel import Channel, python_module
+from tests.support.conda_archive import CondaPackage
+from tests.support.engine import Engine
+from tests.support.index import Index
+
+pytestmark = pytest.mark.engine
+
+GREETER = {"greeter.py": "import adder\n\n\ndef main():\n    print('hello, adder', adder.__version__)\n"}
+
+
+def locked(base: BaseImage) -> LockedBase:
+    return LockedBase(reference=base.reference, digest=base.digest, distribution="debian 12")
+
+
+def pip_plan(folder: Path, index: Index, base: BaseImage, *, version: str = "1.0") -> Plan:
+    adder = index.add("adder", version)
+    greeter = index.add("greeter", "1.0", files=GREETER, entry_points={"greet": "greeter:main"})
+    packages = [released(index, adder), released(index, greeter)]
+    return plan(
+        folder,
+        pip=packages,
+        base=locked(base),
+        app=service(),
+        more='pip = ["adder", "greeter"]',
+        index_url=index.url,
+        python=LockedPython(version="3.11", provider="base", interpreter="/usr/bin/python3.11"),
+    )
+
+
+def conda_plan(folder: Path, channel: Channel, python: list[CondaPackage], base: BaseImage) -> Plan:
+    packages = [
+        *python,
+        channel.add(python_module("adder", "1.0")),
+        channel.add(python_module("greeter", "1.0", modules=GREETER, entry_points=["greet = greeter:main"])),
+    ]
+    return plan(
+        folder,
+        conda=conda(channel, packages),
+        base=locked(base),
+        app=service(),
+        more='channels = ["conda-forge"]\npython = "3.11"\ndependencies = ["adder", "greeter"]',
+        python=LockedPython(version="3.11.2", provider="conda"),
+        channels=(channel.url,),
+    )
+
+
+def behaves(engine: Engine, image: str) -> dict[str, object]:
+    """Run the checks that both roads must pass and return what they told, for comparison."""
+    assert engine.run(image, "greet").strip() == "hello, adder 1.0"
+    told = engine.run(
+        image,
+        "python",
+        "-c",
+        "import os, sys, adder, json, importlib.metadata as m; print(json.dumps({"
+        "'uid': os.getuid(), 'cwd': os.getcwd(), 'prefix': sys.prefix, 'home': os.environ['HOME'], "
+        "'greeting': os.environ['GREETING'], 'path': os.environ['PATH'], 'version': sys.version, "
+        "'adder': adder.__file__, 'distributions': sorted({d.metadata['Name'] for d in m.distributions()} & {'adder', 'greeter'})}))",
+    )
+    assert engine.run(image, "sh", "-c", "touch ~/mine && stat -c %u ~/mine ~").split() == ["1000", "1000"]
+    assert engine.run(image, "sh", "-c", "stat -c %a,%u /bin/sh /opt/env /opt/env/bin").count(",0") == 3
+    return dict(json.loads(told))
+
+
+def config_of(engine: Engine, image: str) -> dict[str, object]:
+    config = json.loads(engine.docker("inspect", image).stdout)[0]["Config"]
+    names = ("Env", "User", "WorkingDir", "Cmd", "Entrypoint", "ExposedPorts", "Healthcheck", "Labels")
+    return {name: sorted(config[name]) if name == "Env" else config.get(name) or None for name in names}
+
+
+def test_a_wheel_image_behaves_as_the_one_that_docker_builds(on_engine, base_image, index, tmp_path):
+    made = pip_plan(tmp_path, index, base_image)
+    assembled = OciEngine().image(made, name="oci-road/pip:1", options=BuildOptions(output="docker"))
+    assert assembled.built
+    built = DockerEngine().image(
+        made,
+        name="docker-road/pip:1",
+        options=BuildOptions(network="host"),
+        render_options=RenderOptions(pip_installer="pip"),
+        root=tmp_path,
+    )
+    assert built.built
+    assert behaves(on_engine, "oci-road/pip:1") == behaves(on_engine, "docker-road/pip:1")
+    assert config_of(on_engine, "oci-road/pip:1") == config_of(on_engine, "docker-road/pip:1")
+
+
+def test_the_service_answers_and_is_healthy(on_engine, base_image, index, tmp_path):
+    made = pip_plan(tmp_path, index, base_image)
+    OciEngine().image(made, name="oci-road/service:1", options=BuildOptions(output="docker"))
+    engine = DockerEngine()
+    container = engine.start("oci-road/service:1", RunOptions(ports=((5001, 0),)))
+    try:
+        answer = retried(lambda: json.loads(urllib.request.urlopen(container.url(5001), timeout=5).read()))
+        assert answer == {"adder": "1.0", "uid": 1000, "prefix": "/opt/env"}
+        state = engine.client.containers.get(container.id)
+        code, _ = state.exec_run(state.attrs["Config"]["Healthcheck"]["Test"][1:])
+        assert code == 0
+    finally:
+        engine.stop(container, patience=1)
+
+
+def test_the_bytecode_is_used(on_engine, base_image, index, tmp_path):
+    made = pip_plan(tmp_path, index, base_image)
+    OciEngine().image(made, name="oci-road/bytecode:1", options=BuildOptions(output="docker"))
+    said = on_engine.docker("run", "--rm", "oci-road/bytecode:1", "python", "-v", "-c", "import adder").stderr
+    assert "adder.cpython-311.pyc matches" in said
+    OciEngine(OciSettings(bytecode=False)).image(made, name="oci-road/bare:1", options=BuildOptions(output="docker"))
+    said = on_engine.docker("run", "--rm", "oci-road/bare:1", "python", "-v", "-c", "import adder").stderr
+    assert "matches /opt/env" not in said
+
+
+def test_a_conda_image_behaves_as_a_wheel_image(
+    on_engine, bare_base_image, base_image, index, channel, conda_python, tmp_path
+):
+    for package in conda_python:
+        channel.add(package)
+    made = conda_plan(tmp_path / "conda", channel, conda_python, bare_base_image)
+    OciEngine().image(made, name="oci-road/conda:1", options=BuildOptions(output="docker"))
+    OciEngine().image(
+        pip_plan(tmp_path / "pip", index, base_image), name="oci-road/pip:2", options=BuildOptions(output="docker")
+    )
+    by_conda, by_pip = behaves(on_engine, "oci-road/conda:1"), behaves(on_engine, "oci-road/pip:2")
+    assert by_conda.pop("version") and by_pip.pop("version")
+    assert by_conda == by_pip
+    said = on_engine.docker("run", "--rm", "oci-road/conda:1", "python", "-v", "-c", "import adder, json").stderr
+    assert "adder.cpython-311.pyc matches" in said
+    assert "json/__pycache__/__init__.cpython-311.pyc matches" in said
+
+
+def test_wheels_on_conda_lie_in_one_prefix(on_engine, bare_base_image, index, channel, conda_python, tmp_path):
+    for package in conda_python:
+        channel.add(package)
+    adder = channel.add(python_module("adder", "1.0"))
+    greeter = index.add("greeter", "1.0", files=GREETER, entry_points={"greet": "greeter:main"})
+    made = plan(
+        tmp_path,
+        conda=conda(channel, [*conda_python, adder]),
+        pip=[released(index, greeter)],
+        base=locked(bare_base_image),
+        more='channels = ["conda-forge"]\npython = "3.11"\ndependencies = ["adder"]\npip = ["greeter"]',
+        python=LockedPython(version="3.11.2", provider="conda"),
+        app=service(),
+    )
+    OciEngine().image(made, name="oci-road/mixed:1", options=BuildOptions(output="docker"))
+    assert behaves(on_engine, "oci-road/mixed:1")["prefix"] == "/opt/env"
+
+
+def test_a_pushed_image_is_what_the_registry_gives(on_engine, registry, base_image, index, tmp_path):
+    made = pip_plan(tmp_path, index, base_image)
+    name = f"{registry}/oci-road/pushed:1"
+    pushed = OciEngine().image(made, name=made.image_name, tags=(name,), options=BuildOptions(push=True))
+    again = OciEngine().image(made, name=made.image_name, tags=(name,), options=BuildOptions(push=True))
+    assert pushed.built
+    assert not again.built
+    assert again.digest == pushed.digest
+    on_engine.docker("pull", name)
+    assert behaves(on_engine, name)
+    if programs.find("skopeo"):
+        said = json.loads(programs.run(["skopeo", "inspect", "--tls-verify=false", f"docker://{name}"]).stdout)
+        assert said["Digest"] == pushed.digest
+
+
+def test_another_package_loads_only_what_is_new(on_engine, base_image, index, tmp_path):
+    from envbuild.engines.oci.into_docker import present_layers
+    from envbuild.engines.oci.store import Store
+
+    first = pip_plan(tmp_path / "first", index, base_image)
+    OciEngine().image(first, name="oci-road/first:1", options=BuildOptions(output="docker"))
+    engine = DockerEngine()
+    known = engine.client.api.inspect_image("oci-road/first:1")["RootFS"]["Layers"]
+    assert present_layers(engine, [*known[:-1], "sha256:" + "0" * 64], "") == len(known) - 1
+    second = pip_plan(tmp_path / "second", index, base_image, version="2.0")
+    OciEngine().image(second, name="oci-road/second:1", options=BuildOptions(output="docker"))
+    assert on_engine.run("oci-road/second:1", "greet").strip() == "hello, adder 2.0"
+    assert Store().named("oci-road/second:1") is not None
+
+
+def retried(ask, seconds=20):
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
