@@ -17,7 +17,9 @@ HOMES = {
     "show": "show",
     "image": "image",
     "package": "package",
+    "serve": "serve",
     "model": "model",
+    "environment": "environment",
     "diff": "locks",
     "export": "locks",
     "import": "locks",
@@ -25,6 +27,7 @@ HOMES = {
     "tree": "locks",
     "outdated": "locks",
     "demo": "demo",
+    "hook": "hook",
 }
 """The module of `envbuild.cli` that each command lives in: its `add_parser(commands)` declares it and sets `run`."""
 
