@@ -52,7 +52,7 @@ def measure_all(options: argparse.Namespace) -> list[dict[str, object]]:
     for name in names:
         try:
             PEERS[name].prepare()
-        except PeerMissingError as error:
+        except PeerMissingError as error:  # noqa: PERF203 - one missing peer must not hide the others
             print(f"{name}: left out: {error}", file=sys.stderr)
         else:
             peers.append(PEERS[name])
@@ -86,7 +86,7 @@ def measure_side_by_side(
     ]
 
 
-def summary(
+def summary(  # noqa: PLR0917 - a row is what it is
     name: str, script: str, workers: int, connections: int, loads: Sequence[Load], starts: Sequence[tuple[float, int]]
 ) -> dict[str, object]:
     """Return the medians of one peer's rounds."""

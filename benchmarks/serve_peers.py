@@ -163,7 +163,7 @@ class Peer:
                 with urllib.request.urlopen(request, timeout=5) as answer:
                     if answer.status == 200:
                         return
-            except (OSError, urllib.error.URLError) as error:
+            except (OSError, urllib.error.URLError) as error:  # noqa: PERF203 - it is not up yet
                 if process.poll() is not None or time.monotonic() > limit:
                     raise PeerMissingError(f"{self.name} does not answer: {error}") from error
                 time.sleep(0.05)

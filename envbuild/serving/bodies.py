@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from functools import partial
 from typing import Any, Callable
 
 from .failures import RequestError
@@ -47,7 +48,9 @@ class BodyReader:
         if self._stalled is not None and len(self._since) >= self._room and not self._is_watched:
             self._look_later()
         try:
-            body = self._take(environ["wsgi.input"], length)
+            # Where the server ends the body itself, granian reads all of it at twice the speed of so many bytes.
+            is_ended = environ.get("wsgi.input_terminated") and length >= 0
+            body = self._take(environ["wsgi.input"].read if is_ended else partial(self._pieces, environ, length))
         finally:
             del self._since[me]
         if 0 <= length != len(body):
@@ -62,28 +65,28 @@ class BodyReader:
             raise self._too_large()
         return length
 
-    def _take(self, stream: Any, length: int) -> bytes:
+    def _take(self, read: Callable[[], bytes]) -> bytes:
         try:
-            return self._take_all(stream, length)
+            return read()
         except socket.timeout:
             raise RequestError(408, f"The body did not arrive within {self._seconds:g} s.", [_CLOSE]) from None
         except ConnectionError as error:
             raise RequestError(400, f"The body is not complete: {error}", [_CLOSE]) from None
 
-    def _take_all(self, stream: Any, length: int) -> bytes:
+    def _pieces(self, environ: dict[str, Any], length: int) -> bytes:
+        """Read so many bytes, or (-1) to the end but not beyond the limit."""
+        stream = environ["wsgi.input"]
         if length >= 0:
             body: bytes = stream.read(length)
             return body
         pieces: list[bytes] = []
         size = 0
-        while True:
-            piece = stream.read(PIECE)
-            if not piece:
-                return b"".join(pieces)
+        while piece := stream.read(PIECE):
             pieces.append(piece)
             size += len(piece)
             if size > self._max:
                 raise self._too_large()
+        return b"".join(pieces)
 
     def _too_large(self) -> RequestError:
         return RequestError(413, f"The body is larger than {self._max} bytes.", [_CLOSE])

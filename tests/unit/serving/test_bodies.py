@@ -27,6 +27,11 @@ def test_body_is_read():
     assert BodyReader(10, 1).read(environ(b"12345")) == b"12345"
 
 
+def test_body_that_the_server_ends_is_read_in_one():
+    assert BodyReader(10, 1).read(environ(b"12345", **{"wsgi.input_terminated": True})) == b"12345"
+    assert status_of(BodyReader(10, 1), environ(b"123", CONTENT_LENGTH="5", **{"wsgi.input_terminated": True})) == 400
+
+
 def test_no_length_and_no_coding_means_no_body():
     assert BodyReader(10, 1).read({"wsgi.input": None}) == b""
     assert BodyReader(10, 1).read({"CONTENT_LENGTH": "", "wsgi.input": None}) == b""
@@ -61,7 +66,7 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def read(self, _size: int) -> bytes:
+    def read(self, _size: int = -1) -> bytes:
         raise self.error
 
 
@@ -79,7 +84,7 @@ class Silent:
     def __init__(self) -> None:
         self.released = threading.Event()
 
-    def read(self, _size: int) -> bytes:
+    def read(self, _size: int = -1) -> bytes:
         self.released.wait(10)
         return b"12345"
 
