@@ -234,6 +234,7 @@ def print_plan(plan: Plan, arguments: argparse.Namespace, path: Path) -> None:
                 "kind": one.kind,
                 "title": one.title,
                 "key": one.key,
+                "exists": one.key in known,
                 "content": one.content,
                 "origins": [str(at) for at in one.origins],
             }
