@@ -49,7 +49,9 @@ def read(workspace: Workspace, stored: RegisteredEnvironment) -> Definition:
     notes = tuple(
         origin.problem(f"{text} is left out: envbuild has its imports of the same names") for origin, text in left_out
     )
-    return replace(definition, pip=kept, conda=conda, notes=(*definition.notes, *notes))
+    # an image or a build context of v2 without packages is taken as it is
+    own = definition.user_managed or (definition.kind == "azure-v2" and not (kept or conda))
+    return replace(definition, pip=kept, conda=conda, user_managed=own, notes=(*definition.notes, *notes))
 
 
 def locked(

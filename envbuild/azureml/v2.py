@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,25 +47,33 @@ class EnvironmentAsset:
         return not self.name and not self.version
 
 
-def load_environment(path: Path) -> EnvironmentAsset:
-    """Return the environment that the YAML file `path` says.
+def load_environment(path: Path, environment: str = "") -> EnvironmentAsset:
+    """Return the environment that the YAML file `path` says, or the one inside a job, component or deployment.
+
+    `environment` chooses among several inside one file, by name or by place (`jobs.train.environment`).
 
     Raises:
         DefinitionError: every problem of the file, each with its line and key.
     """
-    from envbuild.read import read_definition
+    from envbuild.read.azure_v2 import parse_v2
+    from envbuild.read.sources import Files
+    from envbuild.read.text import decode
 
-    definition = read_definition(path)
-    if definition.kind != "azure-v2":
-        raise DefinitionError(
-            Problem(message=f"is a {definition.kind} file, not an environment of v2", file=path.name),
-            hint="an environment has name:, and image: or build:",
-        )
-    content = parse_yaml(path.read_bytes().decode("utf-8-sig"), path.name)
+    files = Files(path.parent)
+    text = decode(files(path.name), path.name)
+    definition = parse_v2(text, path.name, files, environment)
+    content = _at(parse_yaml(text, path.name), definition.origin.key)
     made = asset_of(content, path.parent)
     if definition.base.dockerfile:
         return replace(made, dockerfile=definition.base.dockerfile)
     return replace(made, image=made.image or definition.base.image)
+
+
+def _at(content: Any, key: str) -> Any:
+    """Return what stands under a key path such as `jobs.train.environment` or `steps[0].environment`."""
+    for name, place in re.findall(r"([^.\[\]]+)|\[(\d+)\]", key):
+        content = content[name] if name else content[int(place)]
+    return content
 
 
 def asset_of(content: Mapping[str, Any], root: Path) -> EnvironmentAsset:
@@ -218,7 +227,9 @@ def _conda(content: Mapping[str, Any], root: Path) -> dict[str, Any] | None:
 
 
 def _local(path: str) -> str:
-    return path.removeprefix("file:") if path.startswith("file:") and "://" not in path else path
+    if not path or "://" in path or path.startswith("git@"):
+        return path
+    return os.path.normpath(path.removeprefix("file:"))
 
 
 def _text(value: Any) -> str:

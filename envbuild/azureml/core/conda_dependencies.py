@@ -79,6 +79,8 @@ class CondaDependencies:
             made.set_pip_index_url(f"--index-url {pip_indexurl}")
         for package in conda_packages or ():
             made.add_conda_package(package)
+        entries = made._changed()
+        entries[:] = [one for one in entries if not (isinstance(one, dict) and one.get("pip") == [])]
         return made
 
     @staticmethod
@@ -168,6 +170,8 @@ class CondaDependencies:
         if channel in self.conda_channels:
             self._source = ""
             self._structure["channels"].remove(channel)
+            if not self._structure["channels"]:
+                self._structure["channels"] = []
 
     # pip's side
 
@@ -302,7 +306,17 @@ class CondaDependencies:
             del entries[place]
 
     def _blocks(self) -> list[Any]:
+        self._adopt()
         return [one for one in self._entries if isinstance(one, dict) and "pip" in one]
+
+    def _adopt(self) -> None:
+        """Make maps of the caller's into ruamel's, which can hold comments."""
+        from ruamel.yaml.comments import CommentedMap
+
+        entries = self._entries
+        for place, one in enumerate(entries):
+            if isinstance(one, dict) and not isinstance(one, CommentedMap):
+                entries[place] = CommentedMap(one)
 
     def _pip_lines(self) -> list[str]:
         lines = [one for block in self._blocks() for one in lines_of(block["pip"])]
@@ -326,6 +340,10 @@ class CondaDependencies:
                 for place in reversed(range(len(lines))):
                     if not keep(str(lines[place]).strip()):
                         del lines[place]
+                if not lines:
+                    # comments of a list that is empty would be written where they break it
+                    block["pip"] = []
+                    block.ca.items.pop("pip", None)
 
 
 def _tensorflow(core_type: str) -> str:

@@ -214,3 +214,22 @@ def test_a_deep_copy_is_another_one(conda):
     assert "x" not in conda.pip_packages
     assert conda != other
     assert conda == CondaDependencies.from_text(TEXT)
+
+
+def test_lists_that_were_emptied_are_written_as_they_should_be():
+    conda = CondaDependencies()
+    conda.remove_pip_package("azureml-defaults")
+    conda.remove_channel("conda-forge")
+    again = CondaDependencies.from_text(conda.serialize_to_string())
+    assert (list(again.pip_packages), list(again.conda_channels)) == ([], [])
+    conda.add_pip_package("a")
+    conda.add_channel("c")
+    again = CondaDependencies.from_text(conda.serialize_to_string())
+    assert (list(again.pip_packages), list(again.conda_channels)) == (["a"], ["c"])
+
+
+def test_a_map_of_the_callers_is_changed_like_a_file():
+    conda = CondaDependencies(_underlying_structure={"dependencies": ["python", {"pip": ["a"]}]})
+    conda.remove_pip_package("a")
+    conda.add_pip_package("b")
+    assert conda.as_dict() == {"dependencies": ["python", {"pip": ["b"]}]}

@@ -1,0 +1,144 @@
+"""Files that Azure's SDKs and their users wrote: read, saved, and the same again."""
+
+import json
+import tarfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from envbuild.azureml.core.conda_dependencies import CondaDependencies
+from envbuild.azureml.core.environment import Environment
+from envbuild.azureml.v2 import asset_of, dump, load_environment
+from envbuild.core.errors import DefinitionError
+from tests.conftest import SHARED
+
+pytestmark = pytest.mark.shared
+SAVED = sorted((SHARED / "corpus/azureml").glob("[0-9]*"))
+V2 = SHARED / "corpus/azureml/v2"
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    with tarfile.open(SHARED / "corpus/open.tar.xz") as archive:
+        members = [one for one in archive if "v1_env/" in one.name or "v2_env/" in one.name or "manifest" in one.name]
+        archive.extractall(folder, members=members, filter="data")
+    return next(folder.rglob("manifest.jsonl")).parent
+
+
+@cache
+def entries(corpus: Path, kind: str) -> list[dict]:
+    lines = (corpus / "manifest.jsonl").read_text().splitlines()
+    return [one for one in map(json.loads, lines) if one.get("kind") == kind]
+
+
+@pytest.mark.parametrize("folder", SAVED, ids=lambda one: one.name)
+def test_a_saved_directory_is_saved_back_byte_for_byte(folder, tmp_path):
+    environment = Environment.load_from_directory(folder)
+    if any(one.auth_token for one in (environment.r.github_packages or [] if environment.r else [])):
+        with pytest.warns(UserWarning, match="credentials are not written"):
+            environment.save_to_directory(tmp_path / "e")
+        written = json.loads((folder / "azureml_environment.json").read_text())
+        written["r"]["githubPackages"][0]["authToken"] = None
+        assert json.loads((tmp_path / "e/azureml_environment.json").read_text()) == written
+        return
+    environment.save_to_directory(tmp_path / "e")
+    assert sorted(one.name for one in (tmp_path / "e").iterdir()) == sorted(one.name for one in folder.iterdir())
+    for path in folder.iterdir():
+        assert (tmp_path / "e" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize("folder", SAVED, ids=lambda one: one.name)
+def test_a_conda_file_of_the_sdk_is_written_as_the_sdk_does(folder):
+    path = folder / "conda_dependencies.yml"
+    assert CondaDependencies(path).serialize_to_string() == path.read_text()
+
+
+@pytest.mark.usefixtures("_quiet")
+@pytest.mark.parametrize("folder", SAVED, ids=lambda one: one.name)
+def test_a_saved_directory_is_registered_and_given_back(folder, ws):
+    environment = Environment.load_from_directory(folder)
+    environment.version = None
+    registered = environment.register(ws)
+    assert registered.version == "1"
+    back = Environment.get(ws, environment.name)
+    back.version = None
+    assert json.loads(repr(back)) == json.loads(repr(environment))
+
+
+def test_conda_files_of_v1_projects_survive(corpus):
+    found = [one for one in (corpus / "v1_env").rglob("*.yml") if "conda" in one.name]
+    assert found
+    for path in found:
+        text = path.read_bytes().decode()
+        assert CondaDependencies.from_text(text, verbatim=True).serialize_to_string() == text
+        again = CondaDependencies.from_text(CondaDependencies(path).serialize_to_string())
+        assert again.as_dict() == CondaDependencies(path).as_dict()
+
+
+def plain(path: Path) -> dict:
+    content = yaml.safe_load(path.read_text())
+    conda = content.get("conda_file")
+    if isinstance(conda, str):
+        content["conda_file"] = yaml.safe_load((path.parent / conda.removeprefix("file:")).read_text())
+    content["version"] = str(content.get("version", ""))
+    if build := content.get("build"):
+        build["path"] = build.pop("local_path", build.get("path"))
+    return {key: value for key, value in content.items() if value not in ("", None, {})}
+
+
+def normal(content: dict) -> dict:
+    build = content.get("build") or {}
+    for key in ("path", "dockerfile_path"):
+        if key in build:
+            build[key] = str(Path(build[key].removeprefix("file:")))
+    content["tags"] = {key: str(value) for key, value in (content.get("tags") or {}).items()}
+    for key in ("description", "name"):
+        content[key] = str(content.get(key, ""))
+    return content
+
+
+def test_every_v2_environment_is_read_or_refused_and_dumps_to_an_equal_document(corpus):
+    equal, refused = [], []
+    for entry in entries(corpus, "v2_env"):
+        path = corpus / entry["dest"]
+        if not entry["primary"]:
+            continue
+        try:
+            asset = load_environment(path)
+        except DefinitionError as error:
+            refused.append(error)
+            continue
+        if not asset.dockerfile:
+            written = yaml.safe_load(dump(asset))
+            assert asset_of(written, asset.root) == asset, path
+            if entry["subkind"] == "environment" and "docker" not in yaml.safe_load(path.read_text()):
+                assert normal(written) == normal(plain(path)), path
+        equal.append(path)
+    assert len(equal) > 150
+    assert len(refused) < 100
+    assert all(one.message and one.file for error in refused for one in error.problems)
+
+
+@pytest.mark.parametrize("name", ["e1.yml", "e2.yml", "e3.yml"])
+def test_v2_files_of_the_sdk_dump_to_an_equal_document(name, tmp_path):
+    asset = load_environment(V2 / name)
+    content = yaml.safe_load(dump(asset))
+    assert normal(content) == normal(plain(V2 / name))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("bad1.yml", "keep image: or build:"),
+        ("bad2.yml", "neither image: nor build:"),
+        ("bad3.yml", "conda file"),
+        ("bad4.yml", "has no liveness_route:"),
+        ("bad5.yml", "docker"),
+    ],
+)
+def test_what_the_sdk_refuses_is_refused_with_its_own_reason(name, reason):
+    with pytest.raises(DefinitionError, match=reason):
+        load_environment(V2 / "invalid" / name)
