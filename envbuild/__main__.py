@@ -11,12 +11,14 @@ def main() -> None:
     from envbuild.cli.main import run
 
     code = run(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if "rattler" in sys.modules:
-        # its runtime's threads can crash the interpreter while it shuts down, which must not change our exit code
-        os._exit(code)
-    sys.exit(code)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = code or 1
+    # the threads of a solver's runtime can crash an interpreter that shuts down, which must not change our exit code;
+    # and to give all memory back piece by piece takes time that nobody needs
+    os._exit(code)
 
 
 if __name__ == "__main__":

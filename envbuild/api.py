@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 from envbuild.core.definition import Definition
 from envbuild.core.errors import DefinitionError, LockError, Problem, ServiceError
-from envbuild.core.freshness import Freshness, freshness
 from envbuild.core.lock import Lock
-from envbuild.core.plan import App, Plan, make_plan
 from envbuild.core.progress import SILENT, Progress
 from envbuild.lockfile import find_lock, load_lock, lock_folder, lock_name, lock_path, sources_unchanged, store_lock
 
 if TYPE_CHECKING:
     from envbuild.app import Scoring, ServedModel
+    from envbuild.core.freshness import Freshness
+    from envbuild.core.plan import App, Plan
     from envbuild.engines.local import LocalEnvironment
     from envbuild.engines.local_service import LocalService
     from envbuild.engines.protocol import BuildOptions, Image
     from envbuild.render import RenderOptions
+    from envbuild.solve.conda import CondaSolver
     from envbuild.solve.options import SolveOptions
     from envbuild.workspace.workspace import Workspace
 
@@ -63,6 +64,17 @@ def read_definition(path: Path | str, environment: str = "") -> Definition:
         raise DefinitionError([replace(one, file=str(folder / one.file)) for one in error.problems]) from error
 
 
+def environment_names(path: Path | str) -> tuple[str, ...]:
+    """Return the names of the environments that the definition in `path` holds; one that needs no name has an empty one.
+
+    Raises:
+        DefinitionError: the file cannot be read.
+    """
+    from envbuild.read.several import environment_names as names
+
+    return names(Path(path))
+
+
 def lock(
     path: Path | str,
     *,
@@ -71,8 +83,11 @@ def lock(
     options: SolveOptions | None = None,
     write: bool = True,
     progress: Progress = SILENT,
+    solver: CondaSolver | None = None,
 ) -> Locked:
     """Lock the definition in `path`, keeping a previous lock as far as it still answers; write the file if it changed.
+
+    A `solver` that several locks share has read their channels only once; it stays the caller's to close.
 
     Raises:
         DefinitionError, SolveError, NetworkError, LockError: nothing is written then.
@@ -80,7 +95,7 @@ def lock(
     definition = read_definition(path, environment)
     previous_path = output if output is not None and output.is_file() else find_lock(Path(path), environment)
     previous = load_lock(previous_path) if previous_path is not None else None
-    result = solve(definition, Path(path), previous=previous, options=options, progress=progress)
+    result = solve(definition, Path(path), previous=previous, options=options, progress=progress, solver=solver)
     target = output or lock_path(Path(path), result, environment)
     written = store_lock(target, result) if write else False
     return Locked(lock=result, path=target, previous=previous, written=written)
@@ -93,9 +108,9 @@ def solve(
     previous: Lock | None = None,
     options: SolveOptions | None = None,
     progress: Progress = SILENT,
+    solver: CondaSolver | None = None,
 ) -> Lock:
     """Return the lock of `definition` (read from `path`) without writing it."""
-    from envbuild.engines.detect import inspect_base
     from envbuild.solve.make import make_lock
     from envbuild.solve.options import SolveOptions as Options
 
@@ -105,8 +120,16 @@ def solve(
         previous=previous,
         options=options or Options(),
         progress=progress,
-        inspect_base=inspect_base,
+        inspect_base=_inspect_base,
+        solver=solver,
     )
+
+
+def _inspect_base(reference: str) -> str:
+    # engines are imported only where no registry answered: they cost more time than a small solve
+    from envbuild.engines.base_digest import inspect_base
+
+    return inspect_base(reference)
 
 
 def check(path: Path | str, *, environment: str = "") -> Freshness:
@@ -116,6 +139,8 @@ def check(path: Path | str, *, environment: str = "") -> Freshness:
         DefinitionError: the definition is not understood.
         LockError: the lock is not understood.
     """
+    from envbuild.core.freshness import Freshness, freshness
+
     found = find_lock(Path(path), environment)
     if found is None:
         missing = Problem(message="there is no lock", file=str(path), hint=f"run `envbuild lock {path}`")
@@ -167,6 +192,8 @@ def plan(
     progress: Progress = SILENT,
 ) -> Plan:
     """Return the plan of the image for the definition in `path` (see `current_lock` for which lock it takes)."""
+    from envbuild.core.plan import make_plan
+
     definition = read_definition(path, environment)
     answer = current_lock(path, environment=environment, locked=locked, update=update_lock, progress=progress)
     return make_plan(definition, answer, platform, app=app, allow_unpinned_base=allow_unpinned_base)
@@ -195,6 +222,7 @@ def package(
         LockError: the service's lock is missing or stale while `locked` forbids to solve.
     """
     from envbuild.app import service_app, service_definition
+    from envbuild.core.plan import make_plan
 
     path = Path(path)
     definition = read_definition(path, environment)
@@ -218,6 +246,8 @@ def _service_lock(
     options: SolveOptions | None,
     progress: Progress,
 ) -> tuple[Path, Lock]:
+    from envbuild.core.freshness import freshness
+
     name = "-".join(filter(None, [lock_name(path, environment), "service"]))
     found = find_lock(path, name)
     previous = load_lock(found) if found is not None else None

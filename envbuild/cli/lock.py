@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.cli.arguments import add_definition, add_quiet, add_solve, definition_or_default, solve_options
+from envbuild.core.errors import EnvbuildError
 
 if TYPE_CHECKING:
     from envbuild.api import Locked
+    from envbuild.solve.conda import CondaSolver
+    from envbuild.solve.conda_process import SolverProcess
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,11 +26,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "kept as far as it still answers. --check: exit 0 when the lock is fresh, 1 with the reasons when not; offline.",
     )
     add_definition(parser, many=True)
+    parser.add_argument("--all", action="store_true", help="every environment that the definition holds, not one")
     parser.add_argument(
         "--check", action="store_true", help="only say whether the lock is fresh: offline, nothing is written"
     )
     parser.add_argument("-o", "--output", type=Path, help="the lock's file")
-    parser.add_argument("--dry-run", action="store_true", help="print what would change, write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print which packages would move, write nothing")
     add_solve(parser)
     add_quiet(parser)
     parser.set_defaults(run=run)
@@ -37,29 +42,63 @@ def run(arguments: argparse.Namespace) -> int:
     paths = [definition_or_default(path) for path in arguments.definition or [None]]
     if arguments.check:
         # every one is checked, so that one run names all that is stale
-        return max([_check(path, arguments) for path in paths])
-    for path in paths:
-        _lock(path, arguments)
+        return max([_check(path, name, arguments) for path, name in _wanted(paths, arguments)])
+    process = _early_process(paths, arguments)
+    from envbuild.solve.conda import CondaSolver
+
+    # what the solver has read of a channel serves all definitions
+    with CondaSolver(process) as solver:
+        for path, name in _wanted(paths, arguments):
+            _lock(path, name, arguments, solver)
     return 0
 
 
-def _check(path: Path, arguments: argparse.Namespace) -> int:
+def _wanted(paths: list[Path], arguments: argparse.Namespace) -> Iterator[tuple[Path, str]]:
+    """Yield each definition and the environment that is meant in it, all of them with `--all`."""
+    if not arguments.all:
+        yield from ((path, arguments.environment) for path in paths)
+        return
+    if arguments.environment or arguments.output:
+        raise EnvbuildError("--all locks every environment to its own file: leave out --environment and --output")
+    from envbuild.api import environment_names
+
+    for path in paths:
+        yield from ((path, name) for name in environment_names(path))
+
+
+def _early_process(paths: list[Path], arguments: argparse.Namespace) -> SolverProcess | None:
+    """Start the conda solver before anything else is imported: it then starts up while the definition is read."""
+    from envbuild.solve.conda_process import SolverProcess, starts_early_for
+
+    if arguments.solver != "rattler" or not any(map(starts_early_for, paths)):
+        return None
+    moves = arguments.update or arguments.update_all or arguments.update_base
+    if not moves and all(_unchanged(path, arguments.environment) for path in paths):
+        return None
+    return SolverProcess()
+
+
+def _unchanged(path: Path, environment: str) -> bool:
     from envbuild.lockfile import find_lock, sources_unchanged
 
-    found = find_lock(path, arguments.environment)
-    if found is not None and sources_unchanged(found, path):
-        # proven without importing the road, which would take longer than all the rest
+    found = find_lock(path, environment)
+    # proven without importing the road, which would take longer than all the rest
+    return found is not None and sources_unchanged(found, path)
+
+
+def _check(path: Path, environment: str, arguments: argparse.Namespace) -> int:
+    if _unchanged(path, environment):
         print(
             json.dumps({"definition": str(path), "fresh": True, "reasons": []}) if arguments.json else f"{path}: fresh"
         )
         return 0
-    return _check_by_meaning(path, arguments)
+    return _check_by_meaning(path, environment, arguments)
 
 
-def _check_by_meaning(path: Path, arguments: argparse.Namespace) -> int:
+def _check_by_meaning(path: Path, environment: str, arguments: argparse.Namespace) -> int:
     from envbuild.api import check
 
-    answer = check(path, environment=arguments.environment)
+    answer = check(path, environment=environment)
     if arguments.json:
         reasons = [reason.to_dict() for reason in answer.reasons]
         print(json.dumps({"definition": str(path), "fresh": answer.fresh, "reasons": reasons}))
@@ -72,28 +111,31 @@ def _check_by_meaning(path: Path, arguments: argparse.Namespace) -> int:
     return 0 if answer.fresh else 1
 
 
-def _lock(path: Path, arguments: argparse.Namespace) -> None:
+def _lock(path: Path, environment: str, arguments: argparse.Namespace, solver: CondaSolver) -> None:
     from envbuild.api import lock
     from envbuild.cli.progress import progress_for
 
     done = lock(
         path,
-        environment=arguments.environment,
+        environment=environment,
         output=arguments.output,
         options=solve_options(arguments),
         write=not arguments.dry_run,
         progress=progress_for(quiet=arguments.quiet),
+        solver=solver,
     )
     if arguments.json:
-        print(json.dumps(_summary(path, done)))
+        print(json.dumps(_summary(path, environment, done)))
     else:
         print(_words(done, dry_run=arguments.dry_run))
+        print(_moved(done), end="")
 
 
-def _summary(path: Path, done: Locked) -> dict[str, object]:
+def _summary(path: Path, environment: str, done: Locked) -> dict[str, object]:
     lock = done.lock
     return {
         "definition": str(path),
+        "environment": environment,
         "lock": str(done.path),
         "written": done.written,
         "definition_hash": lock.definition_hash,
@@ -102,6 +144,7 @@ def _summary(path: Path, done: Locked) -> dict[str, object]:
         "pip": len(lock.pip),
         "base": lock.base.pinned,
         "base_resolved": bool(lock.base.digest) or not lock.base.reference,
+        "changes": json.loads(_diff(done, "json"))["changes"] if done.previous is not None else [],
     }
 
 
@@ -109,5 +152,23 @@ def _words(done: Locked, *, dry_run: bool) -> str:
     lock = done.lock
     counts = [f"{len(lock.conda)} conda" if lock.conda else "", f"{len(lock.pip)} pip" if lock.pip else ""]
     what = " and ".join(filter(None, counts)) or "no"
-    verb = "would be written" if dry_run else ("written" if done.written else "unchanged")
+    same = done.previous == lock
+    verb = "written" if done.written else "would be written" if dry_run and not same else "unchanged"
     return f"{done.path}: {verb}, {what} packages for {', '.join(lock.platforms)}"
+
+
+def _moved(done: Locked) -> str:
+    """Return which packages moved since the lock before, a line each; nothing for a first lock."""
+    if done.previous is None or done.previous == done.lock:
+        return ""
+    return "".join(f"  {line}\n" for line in _diff(done, "text").splitlines())
+
+
+def _diff(done: Locked, form: str) -> str:
+    from envbuild.core.diff import diff_locks
+    from envbuild.formats import diff_text
+
+    if done.previous is None:
+        return ""
+    text: str = getattr(diff_text, f"diff_{form}")(diff_locks(done.previous, done.lock))
+    return text

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from envbuild.core.errors import EngineError, Problem
-from envbuild.core.platforms import image_platform
 from envbuild.engines.protocol import ContainerEngine, Engine, ImageEngine
 
 
@@ -76,22 +75,3 @@ def _first_working(engines: Mapping[str, Callable[[], EngineT]], name: str) -> E
             return engine
         problems.append(Problem(message=reason))
     raise EngineError(problems)
-
-
-def inspect_base(reference: str) -> str:
-    """Return the digest (`sha256:…`) under which a local engine pulled the image `reference`, empty where none has one.
-
-    Only a digest that a registry gave is told: an image that was only built here has none that another machine could pull.
-    """
-    architecture = image_platform().oci.rpartition("/")[2]
-    for make in BUILDERS.values():
-        engine = make()
-        try:
-            found = engine.inspect(reference) if engine.available() is None else None
-        except EngineError:
-            continue
-        if found is not None and found.architecture == architecture:
-            name = reference.partition("@")[0].rpartition(":")[0] or reference
-            digests = [one.partition("@")[2] for one in found.digests if one.partition("@")[0].endswith(name)]
-            return digests[0] if digests else ""
-    return ""

@@ -13,9 +13,10 @@ from envbuild.read.findings import Findings, fatal
 from envbuild.read.images import check_image
 from envbuild.read.nodes import Node, line, only_keys, table, text
 from envbuild.read.sources import Include, beside
+from envbuild.read.template import find_template, template_error
 from envbuild.read.text import decode, mend
 from envbuild.read.urls import has_credentials
-from envbuild.read.yaml_nodes import find_template, parse_yaml, template_error
+from envbuild.read.yaml_nodes import parse_yaml
 
 KEYS = (
     *("$schema", "name", "version", "description", "tags", "image", "conda_file", "build", "os_type"),

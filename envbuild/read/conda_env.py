@@ -15,9 +15,9 @@ from envbuild.read.pip_side import PipSide
 from envbuild.read.python_version import python_of
 from envbuild.read.selectors import SELECTORS, marker_of, selector_of
 from envbuild.read.sources import Include
+from envbuild.read.template import find_template, template_error
 from envbuild.read.text import mend
 from envbuild.read.urls import has_credentials
-from envbuild.read.yaml_nodes import find_template, parse_yaml, template_error
 
 KEYS = (
     "name",
@@ -43,6 +43,9 @@ def parse_conda(text: str, file: str, include: Include) -> Definition:
     mended = mend(text, file, findings)
     if (found := find_template(mended)) is not None:
         raise template_error(found[1], file, found[0])
+    # here, because pyproject.toml shares this module's list of specs and needs no YAML
+    from envbuild.read.yaml_nodes import parse_yaml
+
     root = parse_yaml(mended, file, findings)
     definition = read_conda(root, findings, include, lines=mended.splitlines())
     return replace(definition, notes=findings.close())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from envbuild.core.definition import Definition, IndexOptions, Origin, PipRequirement
-from envbuild.core.names import is_distribution, normalize
+from envbuild.core.names import is_distribution, is_location, normalize
 from envbuild.read.findings import Findings
 from envbuild.read.sources import beside
 from envbuild.read.urls import has_credentials
@@ -119,7 +119,7 @@ class PipSide:
                 f"{name} {url} holds a credential; a definition never does",
                 "write ${NAME} in its place, or keep it in netrc or a keyring",
             )
-        elif re.search(r"\s", url) or not url:
+        elif not is_location(url):
             findings.refuse(at, f"{name} {value!r} is not a URL")
         elif name in ("-f", "--find-links"):
             # a folder counts from the file that names it

@@ -10,7 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
 from envbuild.core.definition import Origin, PipRequirement, RequirementKind
-from envbuild.core.names import is_distribution, is_one_line, normalize
+from envbuild.core.names import is_distribution, is_one_line, is_shallow, normalize
 from envbuild.read.findings import Findings
 from envbuild.read.urls import has_credentials
 
@@ -45,6 +45,9 @@ def read_requirement(
     body = text.strip()
     if len(body) > LONGEST:
         findings.refuse(at, f"has {len(body)} characters; a requirement has {LONGEST} at most")
+        return None
+    if not is_shallow(body):
+        findings.refuse(at, f"{body[:80]!r} is nested beyond any requirement")
         return None
     if not is_one_line(body):
         findings.refuse(at, f"{body[:80]!r} holds a line break or another control character")

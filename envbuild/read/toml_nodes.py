@@ -8,7 +8,7 @@ import sys
 
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.nodes import Node, Number, from_data
-from envbuild.read.yaml_nodes import find_template, template_error
+from envbuild.read.template import find_template, template_error
 
 if sys.version_info >= (3, 11):
     import tomllib

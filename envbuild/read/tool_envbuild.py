@@ -37,8 +37,10 @@ KEYS = (*_ABOUT, *_PACKAGES, *_INDEX, *_IMAGE, "user-managed", "interpreter-path
 
 
 def environments(root: Node) -> tuple[str, ...]:
-    """Return the names under `[tool.envbuild.environments]`, in written order."""
-    return root.get("tool", "envbuild", "environments").keys()
+    """Return the names under `[tool.envbuild.environments]`, in written order, after an empty one if `[tool.envbuild]` is one."""
+    own = root.get("tool", "envbuild")
+    names = own.get("environments").keys()
+    return ("", *names) if _is_one(own) or not names else names
 
 
 def read_envbuild(root: Node, file: str, findings: Findings, include: Include, environment: str = "") -> Definition:
@@ -76,12 +78,15 @@ def _choose(own: Node, file: str, environment: str) -> str:
             file=file,
             hint=f"it has: {', '.join(names) or 'only the one without a name'}",
         )
-    alone = any(own.has(key) for key in (*_PACKAGES, "base", "dockerfile", "build"))
-    if not names or alone:
+    if not names or _is_one(own):
         return ""
     if len(names) > 1:
         raise fatal("has several environments", file=file, hint=f"choose one with --environment: {', '.join(names)}")
     return names[0]
+
+
+def _is_one(own: Node) -> bool:
+    return any(own.has(key) for key in (*_PACKAGES, "base", "dockerfile", "build"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,17 +10,15 @@ import yaml
 from envbuild.core.errors import DefinitionError
 from envbuild.read.findings import Findings, Origin, fatal
 from envbuild.read.nodes import Node, Scalar
+from envbuild.read.template import find_template, template_error
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MOST_NODES = 200_000
 DEEPEST = 60
 MOST_BRACKETS = 500
-LONGEST = 2000
-"""Characters of a line in which a template is looked for."""
 
 _LONG_INDENT = re.compile(r"^[ \t?-]{200}", re.MULTILINE)
-_TEMPLATE = re.compile(r"(?<!\$)\{\{.*?\}\}|\{%.*?%\}")
 _NULL, _BOOL = "tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"
 _NUMBERS = {"tag:yaml.org,2002:int": int, "tag:yaml.org,2002:float": float}
 _STANDARD = tuple(
@@ -86,26 +84,6 @@ def _not_yaml(error: Exception, text: str, file: str) -> DefinitionError:
         else "each entry of a list begins with `- `, each key ends with `: `"
     )
     return fatal(f"is not YAML: {reason}", file=file, line=line, hint=hint)
-
-
-def find_template(text: str) -> tuple[int, str] | None:
-    """Return line and text of the first `{{ … }}` or `{% … %}` outside a comment, if there is one."""
-    if "{{" not in text and "{%" not in text:
-        return None
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.lstrip().startswith("#") and (found := _TEMPLATE.search(line[:LONGEST])):
-            return number, found[0]
-    return None
-
-
-def template_error(quoted: str, file: str, line: int) -> DefinitionError:
-    """Return the error for a file that is a template."""
-    return fatal(
-        f"is a template: {quoted} has yet to be filled in",
-        file=file,
-        line=line,
-        hint="render it first, and give envbuild the result",
-    )
 
 
 @dataclass(slots=True, kw_only=True)

@@ -55,9 +55,10 @@ class CondaSolver:
     """Answers conda's side; what its process has read of a channel serves all questions. A context manager."""
 
     def __init__(self, process: SolverProcess | None = None) -> None:
-        """Take a `process` that was started early, or start one; it ends with this solver."""
-        self._process = process or SolverProcess()
+        """Take a `process` that was started early, or start one when it is needed; it ends with this solver."""
+        self._started = process
         self._open = False
+        self._folder = ""
 
     def __enter__(self) -> CondaSolver:
         return self
@@ -65,7 +66,13 @@ class CondaSolver:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.close()
+        if self._started is not None:
+            self._started.close()
+
+    @property
+    def _process(self) -> SolverProcess:
+        self._started = self._started or SolverProcess()
+        return self._started
 
     @property
     def pid(self) -> int:
@@ -73,10 +80,11 @@ class CondaSolver:
         return self._process.pid
 
     def open(self, options: SolveOptions, folder: Path) -> None:
-        """Say, once, how channels are reached; `folder` is where relative channels start."""
+        """Say, once, how channels are reached; `folder` is where relative channels start from now on."""
+        self._folder = str(folder.resolve())
         if not self._open:
             self._open = True
-            self._process.say(_settings(options, folder))
+            self._process.say(_settings(options))
 
     def solve(
         self, requests: Sequence[CondaRequest], advance: Callable[[str], None] = lambda _platform: None
@@ -87,7 +95,7 @@ class CondaSolver:
             ChannelError: a channel cannot be read.
             SolveError: a request has no answer; every such platform is named.
         """
-        self._process.say([_wish(one) for one in requests])
+        self._process.say([{**_wish(one), "folder": self._folder} for one in requests])
         answers = [self._process.hear() for _ in requests]
         answers.sort(key=lambda answer: answer["number"])
         problems = [
@@ -104,7 +112,7 @@ class CondaSolver:
         return tuple(_answer(request.platform, answer) for request, answer in zip(requests, answers, strict=True))
 
 
-def _settings(options: SolveOptions, folder: Path) -> dict[str, object]:
+def _settings(options: SolveOptions) -> dict[str, object]:
     cache = cache_root() / "repodata"
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -112,7 +120,6 @@ def _settings(options: SolveOptions, folder: Path) -> dict[str, object]:
         raise EnvbuildError(f"{cache} cannot be written: {error.strerror or error}") from error
     return {
         "cache": str(cache),
-        "folder": str(folder.resolve()),
         "offline": options.offline,
         "mirrors": {name: list(urls) for name, urls in options.mirrors.items()},
         "timeout": REQUEST_SECONDS,

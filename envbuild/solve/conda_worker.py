@@ -92,7 +92,8 @@ class Worker:
     def _client(self) -> Any:
         parts = self.engine.middleware
         # the mirror comes before the credentials, so that it is the mirror's host that gets them
-        mirrors = [parts.MirrorMiddleware(self.settings["mirrors"])] if self.settings["mirrors"] else []
+        places = {self._address(name): urls for name, urls in self.settings["mirrors"].items()}
+        mirrors = [parts.MirrorMiddleware(places)] if places else []
         stack = [
             parts.RetryMiddleware(0 if self.settings["offline"] else 3),
             *mirrors,
@@ -102,6 +103,12 @@ class Worker:
             parts.S3Middleware(),
         ]
         return self.engine.Client(stack, user_agent="envbuild", timeout=self.settings["timeout"])
+
+    def _address(self, channel: str) -> str:
+        """Return the URL that stands for `channel`, which may be a name."""
+        if "://" in channel:
+            return channel
+        return str(self.engine.Channel(channel, self.engine.ChannelConfig()).base_url).rstrip("/")
 
     async def answer(self, number: int, wish: Json) -> Json:
         """Solve one `wish` and return `{"number", "records"}` or `{"number", "error", …}`."""
@@ -130,7 +137,7 @@ class Worker:
         return [_plain(record) for record in found]
 
     def _channels(self, wish: Json) -> list[Any]:
-        config = self.engine.ChannelConfig(root_dir=self.settings["folder"])
+        config = self.engine.ChannelConfig(root_dir=wish["folder"])
         return [self.engine.Channel(name, config) for name in wish["channels"]]
 
     def _specs(self, wish: Json, *, bare: bool) -> list[Any]:

@@ -19,8 +19,9 @@ from envbuild.core.errors import EngineError
 from envbuild.core.keys import sha256
 from envbuild.core.lock import Lock, LockedBase, LockedPython
 from envbuild.core.plan import App, AppFile, Plan, make_plan
+from envbuild.engines.base_digest import inspect_base
 from envbuild.engines.buildah import BuildahEngine
-from envbuild.engines.detect import inspect_base, pick
+from envbuild.engines.detect import pick
 from envbuild.engines.docker import DockerEngine
 from envbuild.engines.podman import PodmanEngine
 from envbuild.engines.protocol import BuildOptions, ContainerEngine, ImageEngine, RunOptions
