@@ -8,9 +8,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from envbuild import __version__
 from envbuild.core.errors import EnvbuildError
+
+if TYPE_CHECKING:
+    from envbuild.solve.conda_process import SolverProcess
 
 HOMES = {
     "lock": "lock",
@@ -48,9 +52,19 @@ def parser(command: str = "") -> argparse.ArgumentParser:
     return top
 
 
-def run(argv: Sequence[str]) -> int:
-    """Run the command line `argv` (without the program's name) and return the exit code."""
-    arguments = parser(argv[0] if argv else "").parse_args(list(argv))
+def run(argv: Sequence[str], *, solver: SolverProcess | None = None) -> int:
+    """Run the command line `argv` (without the program's name) and return the exit code.
+
+    `solver` was started early for a command that will need it; whether it does or not, it ends here.
+    """
+    try:
+        return _run(parser(argv[0] if argv else "").parse_args(list(argv), argparse.Namespace(solver_process=solver)))
+    finally:
+        if solver is not None:
+            solver.close()
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()

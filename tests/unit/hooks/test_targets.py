@@ -1,0 +1,100 @@
+"""Which environments a set of changed files bears on."""
+
+from pathlib import Path
+
+import pytest
+
+from envbuild.core.errors import DefinitionError
+from envbuild.hooks.targets import Target, files_below, find_targets
+from tests.support.locked_project import BASE, make_lock, pip_package, project
+
+ALPHA = pip_package("alpha", "1.0")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Path()
+
+
+def requirements(name, text="alpha\n"):
+    Path(name).write_text(text)
+    return Path(name)
+
+
+def test_a_definition_and_its_lock_are_one_target(here):
+    definition = project(here)
+    lock = Path("pylock.toml")
+    expected = (Target(definition=definition, lock=lock),)
+    assert find_targets([definition]).targets == expected
+    assert find_targets([lock]).targets == expected
+    assert find_targets([lock, definition]).targets == expected
+
+
+def test_a_file_that_a_definition_includes_leads_to_its_lock(here):
+    requirements("base.txt")
+    definition = requirements("requirements-gpu.txt", "-r base.txt\n")
+    lock = make_lock(definition, [ALPHA])
+    assert lock.name == "pylock.gpu.toml"
+    assert find_targets([Path("base.txt")]).targets == (Target(definition=definition, lock=lock),)
+
+
+def test_an_included_file_in_a_folder_below_leads_to_the_lock_above(here):
+    Path("requirements").mkdir()
+    requirements("requirements/base.txt")
+    lock = make_lock(requirements("requirements.txt", "-r requirements/base.txt\n"), [ALPHA])
+    assert [one.lock for one in find_targets([Path("requirements/base.txt")]).targets] == [lock]
+
+
+def test_a_pyproject_leads_to_all_its_environments_locked_or_not(here):
+    definition = project(here, more='[tool.envbuild.environments."gpu.big"]\n[tool.envbuild.environments.serve]\n')
+    lock = make_lock(definition, [ALPHA], environment="gpu.big")
+    found = find_targets([definition]).targets
+    assert [(one.environment, one.lock) for one in found] == [
+        ("", Path("pylock.toml")),
+        ("gpu.big", lock),
+        ("serve", None),
+    ]
+    assert find_targets([lock]).targets == (Target(definition=definition, environment="gpu.big", lock=lock),)
+
+
+def test_what_environments_only_share_needs_no_lock_of_its_own(here):
+    definition = Path("pyproject.toml")
+    definition.write_text(f'[tool.envbuild]\nbase = "{BASE}"\n[tool.envbuild.environments.a]\npip = ["alpha"]\n')
+    assert [one.environment for one in find_targets([definition]).targets] == ["a"]
+
+
+def test_a_pyproject_that_says_nothing_of_envbuild_is_left_alone(here):
+    Path("pyproject.toml").write_text("[tool.ruff]\n")
+    assert find_targets([Path("pyproject.toml")]).targets == ()
+
+
+def test_a_definition_without_a_lock_is_a_target_without_one(here):
+    requirements("requirements.txt")
+    assert find_targets([Path("requirements.txt")]).targets == (Target(definition=Path("requirements.txt")),)
+
+
+def test_a_lock_whose_definition_is_gone_is_a_problem(here):
+    project(here).unlink()
+    found = find_targets([Path("pylock.toml")])
+    assert found.targets == ()
+    assert "was made from pyproject.toml, which is not there" in str(found.problems[0])
+
+
+def test_a_lock_that_another_tool_wrote_for_nothing_of_ours_is_left_alone(here):
+    Path("pylock.toml").write_text('lock-version = "1.0"\ncreated-by = "other"\npackages = []\n')
+    assert find_targets([Path("pylock.toml")]).targets == ()
+
+
+def test_broken_toml_is_named(here):
+    Path("pyproject.toml").write_text("[tool\n")
+    with pytest.raises(DefinitionError, match=r"pyproject\.toml"):
+        find_targets([Path("pyproject.toml")])
+
+
+def test_all_files_below_leave_hidden_and_installed_ones_out(here):
+    project(here)
+    for folder in (".venv/x", "node_modules/y", "sub"):
+        Path(folder).mkdir(parents=True)
+        Path(folder, "requirements.txt").write_text("alpha\n")
+    assert [str(one) for one in files_below(here)] == ["pylock.toml", "pyproject.toml", "sub/requirements.txt"]
