@@ -202,6 +202,14 @@ def test_the_plain_dialect_has_no_mounts_and_no_secrets() -> None:
     assert context.secrets == ()
 
 
+def test_without_a_session_there_are_mounts_but_no_secrets() -> None:
+    context = rendered(lock=CONDA_LOCK, dialect="sessionless")
+    assert "--mount=type=cache" in context.dockerfile
+    assert "type=secret" not in context.dockerfile
+    assert "secrets.sh" not in context.dockerfile
+    assert context.secrets == ()
+
+
 def test_the_buildkit_dialect_tells_its_secrets() -> None:
     assert rendered().secrets == ("ca", "netrc", "uv.toml")
     assert "pip.conf" in rendered(pip_installer="pip").secrets
