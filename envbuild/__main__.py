@@ -8,9 +8,13 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    from envbuild.solve.conda_process import start_for
+
+    # before anything else is imported: it starts up while the command line and the definition are read
+    solver = start_for(sys.argv[1:])
     from envbuild.cli.main import run
 
-    code = run(sys.argv[1:])
+    code = run(sys.argv[1:], solver=solver)
     try:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -142,13 +142,16 @@ def start(
         raise ProgramError(Completed(argv=tuple(argv), code=127, stdout="", stderr=str(error))) from error
 
 
-def converse(argv: Sequence[str], *, log: IO[bytes], env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start `argv` with pipes to its standard input and output, its errors going to `log`; the caller ends it.
+def converse(argv: Sequence[str], *, log: int, env: Mapping[str, str]) -> tuple[int, IO[bytes], IO[bytes]]:
+    """Start `argv` with its errors going to the file descriptor `log`; return its id and pipes to its input and output.
 
     Raises:
         ProgramError: it could not be started.
     """
     try:
-        return subprocess.Popen(list(argv), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+        process = subprocess.Popen(list(argv), env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
     except OSError as error:
         raise ProgramError(Completed(argv=tuple(argv), code=127, stdout="", stderr=str(error))) from error
+    if process.stdin is None or process.stdout is None:
+        raise ProgramError(Completed(argv=tuple(argv), code=127, stdout="", stderr="no pipes"))
+    return process.pid, process.stdin, process.stdout

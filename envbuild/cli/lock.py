@@ -67,10 +67,13 @@ def _wanted(paths: list[Path], arguments: argparse.Namespace) -> Iterator[tuple[
 
 
 def _early_process(paths: list[Path], arguments: argparse.Namespace) -> SolverProcess | None:
-    """Start the conda solver before anything else is imported: it then starts up while the definition is read."""
+    """Start the conda solver before anything else is imported, unless it runs already."""
     from envbuild.solve.conda_process import SolverProcess, starts_early_for
 
-    if arguments.solver != "rattler" or not any(map(starts_early_for, paths)):
+    started: SolverProcess | None = arguments.solver_process
+    if started is not None:
+        return started
+    if arguments.solver != "rattler" or not any(starts_early_for(str(path)) for path in paths):
         return None
     moves = arguments.update or arguments.update_all or arguments.update_base
     if not moves and all(_unchanged(path, arguments.environment) for path in paths):

@@ -32,6 +32,8 @@ HOMES = {
     "outdated": "locks",
     "demo": "demo",
     "hook": "hook",
+    "init": "init",
+    "clean": "clean",
 }
 """The module of `envbuild.cli` that each command lives in: its `add_parser(commands)` declares it and sets `run`."""
 

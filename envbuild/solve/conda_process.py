@@ -1,23 +1,26 @@
-"""The process of the conda solver: started early, it imports its engine while the definition is still being read.
+"""The process of the conda solver: started before all else, it imports its engine while a command line is still being read.
 
-Imports as little as it can, so that a command line can start it first of all.
+Half of a small solve is start-up, so this module imports next to nothing and starts the process by `posix_spawn`, which needs
+nothing either; where there is none, as any other program is started.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import sys
-import tempfile
-from pathlib import Path
-from types import TracebackType
-from typing import Any
 
-from envbuild.core.errors import SolveError
-from envbuild.programs import converse
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import IO, Any
+
+    from envbuild.core.errors import SolveError
 
 _START = "import sys; folders = sys.argv[1:]; sys.path += folders; import conda_worker; conda_worker.main(folders[1])"
+_VALUED = ("-o", "--output", "-e", "--environment", "--platform", "--exclude-newer", "--mirror", "--allow-sdist")
+_DEFINITIONS = ("environment.yml", "environment.yaml", "pyproject.toml")
+_unreaped: set[int] = set()
 
 
 class SolverProcess:
@@ -29,9 +32,9 @@ class SolverProcess:
         Raises:
             SolveError: the engine is not installed.
         """
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115
-        argv = [sys.executable, "-I", "-S", "-c", _START, str(Path(__file__).parent), _engine_folder()]
-        self._process = converse(argv, log=self._log, env=_environment())
+        argv = [sys.executable, "-I", "-S", "-c", _START, os.path.dirname(__file__), _engine_folder()]  # noqa: PTH120
+        self._log = _log()
+        self.pid, self._input, self._output = _spawn(argv, _environment(), self._log.fileno())
 
     def __enter__(self) -> SolverProcess:
         return self
@@ -41,18 +44,17 @@ class SolverProcess:
     ) -> None:
         self.close()
 
-    @property
-    def pid(self) -> int:
-        """The id of the process."""
-        return self._process.pid
-
     def close(self) -> None:
         """End the process. It has nothing to lose, so nobody waits for it to give its memory back."""
-        self._process.kill()
-        for stream in (self._process.stdin, self._process.stdout, self._log):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+        if self._log.closed:
+            return
+        _end(self.pid)
+        self._log.close()
+        self._output.close()
+        try:
+            self._input.close()
+        except BrokenPipeError:
+            return  # what was written last did not reach it, and need not
 
     def say(self, value: object) -> None:
         """Send one line.
@@ -60,10 +62,11 @@ class SolverProcess:
         Raises:
             SolveError: the process has ended; what it printed is shown.
         """
-        assert self._process.stdin is not None  # noqa: S101
+        import json
+
         try:
-            self._process.stdin.write(json.dumps(value).encode() + b"\n")
-            self._process.stdin.flush()
+            self._input.write(json.dumps(value).encode() + b"\n")
+            self._input.flush()
         except OSError as error:
             raise self._died() from error
 
@@ -73,39 +76,67 @@ class SolverProcess:
         Raises:
             SolveError: the process has ended; what it printed is shown.
         """
-        assert self._process.stdout is not None  # noqa: S101
-        line = self._process.stdout.readline()
+        import json
+
+        line = self._output.readline()
         if not line.endswith(b"\n"):
             raise self._died()
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def _died(self) -> SolveError:
-        self._process.wait()
+        from envbuild.core.errors import SolveError
+
+        self._output.read()  # its end is the process's end
         self._log.seek(0)
         tail = self._log.read().decode(errors="replace").strip().splitlines()[-8:]
         return SolveError("\n  ".join(["the conda solver ended without an answer", *tail]))
 
 
-def starts_early_for(definition: Path) -> bool:
+def start_for(argv: Sequence[str]) -> SolverProcess | None:
+    """Start the solver if the command line `argv` looks as if it will lock with conda for the first time.
+
+    A guess from the words alone: a wrong one costs a little time, nothing else.
+    """
+    if argv[:1] != ["lock"] or {"--check", "--help", "-h", "conda-lock"} & set(argv) or not _installed():
+        return None
+    values = {argv[at + 1] for at, word in enumerate(argv[:-1]) if word in _VALUED}
+    named = [word for word in argv[1:] if not word.startswith("-") and word not in values and os.path.exists(word)]  # noqa: PTH110
+    wanted = named or [name for name in _DEFINITIONS if os.path.exists(name)][:1]  # noqa: PTH110
+    first = any(starts_early_for(name) and not _has_lock(name) for name in wanted)
+    return SolverProcess() if first else None
+
+
+def starts_early_for(definition: str) -> bool:
     """Guess from the file alone whether `definition` will need a conda solve; a wrong guess costs a little time only."""
-    if definition.is_dir() or definition.suffix in (".yml", ".yaml"):
+    if os.path.isdir(definition) or definition.endswith((".yml", ".yaml")):  # noqa: PTH112
         return True
-    if definition.suffix != ".toml":
+    if not definition.endswith(".toml"):
         return False
     try:
-        return b"channels" in definition.read_bytes()
+        with open(definition, "rb") as file:  # noqa: PTH123
+            return b"channels" in file.read()
     except OSError:
         return False
 
 
-def _engine_folder() -> str:
-    import importlib.util
+def _has_lock(definition: str) -> bool:
+    """Tell whether a lock lies beside `definition`: it may still answer, and then nothing is solved."""
+    folder = definition if os.path.isdir(definition) else os.path.dirname(definition)  # noqa: PTH112, PTH120
+    return any(name.startswith("conda-lock") for name in os.listdir(folder or "."))  # noqa: PTH208
 
-    found = importlib.util.find_spec("rattler")
-    if found is None or found.origin is None:
-        raise SolveError("the conda solver is not installed", hint="pip install py-rattler")
-    return str(Path(found.origin).parent.parent)
+
+def _installed() -> bool:
+    return any(os.path.isdir(os.path.join(folder, "rattler")) for folder in sys.path)  # noqa: PTH112, PTH118
+
+
+def _engine_folder() -> str:
+    for folder in sys.path:
+        if os.path.isdir(os.path.join(folder, "rattler")):  # noqa: PTH112, PTH118
+            return folder
+    from envbuild.core.errors import SolveError
+
+    raise SolveError("the conda solver is not installed", hint="pip install py-rattler")
 
 
 def _environment() -> dict[str, str]:
@@ -113,3 +144,48 @@ def _environment() -> dict[str, str]:
     environ = dict(os.environ)
     named = next(filter(None, map(environ.get, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))), None)
     return {**environ, "SSL_CERT_FILE": named} if named else environ
+
+
+def _log() -> IO[bytes]:
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("envbuild-solver"), "w+b")
+    import tempfile
+
+    return tempfile.TemporaryFile()
+
+
+def _spawn(argv: list[str], environ: dict[str, str], log: int) -> tuple[int, IO[bytes], IO[bytes]]:
+    """Start `argv` with pipes to its standard input and output; return its id and our ends of the pipes."""
+    if not hasattr(os, "posix_spawn"):
+        from envbuild.programs import converse
+
+        return converse(argv, log=log, env=environ)
+    for pid in list(_unreaped):
+        _reap(pid)
+    its_input, our_output = os.pipe()
+    our_input, its_output = os.pipe()
+    actions = [(os.POSIX_SPAWN_DUP2, one, number) for number, one in enumerate((its_input, its_output, log))]
+    pid = os.posix_spawn(argv[0], argv, environ, file_actions=actions)
+    os.close(its_input)
+    os.close(its_output)
+    return pid, os.fdopen(our_output, "wb"), os.fdopen(our_input, "rb")
+
+
+def _end(pid: int) -> None:
+    import signal
+
+    try:
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    except OSError:
+        return
+    _reap(pid)
+
+
+def _reap(pid: int) -> None:
+    """Take the exit code of `pid` if it has ended; else remember it, so that long-lived callers collect no zombies."""
+    _unreaped.add(pid)
+    try:
+        if os.waitpid(pid, getattr(os, "WNOHANG", 0))[0]:
+            _unreaped.discard(pid)
+    except OSError:
+        _unreaped.discard(pid)
