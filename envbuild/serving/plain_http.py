@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import selectors
 import socket
@@ -35,7 +36,8 @@ class ScoringServer:
         self._listener = listener
         self._tls = tls
         self._room = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self._busy: list[threading.Thread] = []
+        self._talks: dict[threading.Thread, socket.socket] = {}
+        self.idle: set[threading.Thread] = set()
 
     def serve_while(self, goes_on: Callable[[], bool]) -> None:
         """Accept connections as long as `goes_on()` says so."""
@@ -53,7 +55,7 @@ class ScoringServer:
             self._room.release()
             return
         thread = threading.Thread(target=self._converse, args=(connection, address), daemon=True)
-        self._busy = [*(known for known in self._busy if known.is_alive()), thread]
+        self._talks[thread] = connection
         thread.start()
 
     def _converse(self, connection: socket.socket, address: tuple[Any, ...]) -> None:
@@ -62,12 +64,15 @@ class ScoringServer:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
+                self._talks[threading.current_thread()] = connection
             _Conversation(connection, address, self)  # type: ignore[arg-type]
         except OSError:  # the client left, or was too slow
             return
         except Exception:  # noqa: BLE001 - the connection fails, the worker lives
             LOGGER.exception("a defect of the server, please report it")
         finally:
+            self._talks.pop(threading.current_thread(), None)
+            self.idle.discard(threading.current_thread())
             connection.close()
             self._room.release()
 
@@ -75,7 +80,11 @@ class ScoringServer:
         """Let the requests that are being answered finish, for so many seconds at most."""
         self.stopping.set()
         deadline = time.monotonic() + seconds
-        for thread in self._busy:
+        talks = dict(self._talks)
+        for thread in self.idle & talks.keys():
+            with contextlib.suppress(OSError):  # the client may have left at this moment
+                talks[thread].shutdown(socket.SHUT_RD)
+        for thread in talks:
             thread.join(max(0.0, deadline - time.monotonic()))
 
 
@@ -111,7 +120,9 @@ class _Conversation(BaseHTTPRequestHandler):
     def _begins(self) -> bool:
         """Wait for a request line; False when the client has no more to say."""
         self.requestline = ""
+        self.server.idle.add(threading.current_thread())
         self.raw_requestline = self.rfile.readline(LINE + 1)
+        self.server.idle.discard(threading.current_thread())
         if len(self.raw_requestline) > LINE:
             self.request_version = self.command = ""
             self.send_error(414)

@@ -166,6 +166,21 @@ def test_stop_lets_a_request_finish(start):
         service.connect()
 
 
+def test_stop_does_not_wait_for_connections_that_are_kept(start):
+    service = start(SCRIPT)
+    kept = [http.client.HTTPConnection("127.0.0.1", service.port, timeout=10) for _ in range(5)]
+    for connection in kept:
+        connection.request("POST", "/score", "1", JSON)
+        assert connection.getresponse().read() == b'{"echo": 1}'
+    silent = service.connect()
+    began = time.monotonic()
+    assert service.stop() == 0
+    assert time.monotonic() - began < 8
+    silent.close()
+    for connection in kept:
+        connection.close()
+
+
 def test_stop_does_not_wait_for_ever(start):
     service = start(SCRIPT, "--stop-timeout-s", "1")
 
