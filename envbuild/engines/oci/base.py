@@ -164,11 +164,13 @@ class _Tree:
         self._fresh.add(path)
 
     def add_file(self, path: str, content: Content, *, executable: bool) -> None:
-        said, path = path, Places(frozenset(), self._links).place(path)
+        path = Places(frozenset(), self._links).place(path)
         self._forget(path)
         self._fresh.add(path)
+        # a layer may hold a file without entries for the folders above it
+        self._folders |= {one for one in _parents(path) if one not in self._links}
         keep = _PYTHON.fullmatch(path) or _STDLIB.fullmatch(path) or _NEEDED.fullmatch(path)
-        if keep or _LIBRARY.fullmatch(path) or _interesting(said):
+        if keep or _LIBRARY.fullmatch(path) or _interesting(path):
             self._files.add(path)
         if keep or path in ("etc/os-release", "usr/lib/os-release"):
             self._write(path, content, executable=executable)
@@ -188,13 +190,10 @@ class _Tree:
 
     def told(self) -> dict[str, object]:
         places = Places(frozenset(self._folders), self._links)
-        folders = set(self._folders)
-        for path in self._everything():
-            folders |= {posixpath.dirname(path), *_parents(path)}
         prefix = places.place(PREFIX)
         return {
             "format": _FORMAT,
-            "folders": sorted(folders - {""}),
+            "folders": sorted(self._folders - {""}),
             "links": dict(sorted(self._links.items())),
             "libraries": sorted({posixpath.basename(one) for one in self._everything() if _LIBRARY.fullmatch(one)}),
             "pythons": sorted(one for one in self._files if _PYTHON.fullmatch(one)),
@@ -232,7 +231,9 @@ class _Tree:
 
 
 def _interesting(path: str) -> bool:
-    return path.startswith(PREFIX.lstrip("/")) or path.count("/") == 0
+    """Tell whether the path may be in the prefix, wherever the links above it lead."""
+    name = posixpath.basename(PREFIX)
+    return posixpath.basename(posixpath.dirname(path)) == name or posixpath.basename(path) == name
 
 
 def _parents(path: str) -> Iterator[str]:

@@ -1,0 +1,249 @@
+"""Images straight from the lock against pip's and uv's Dockerfiles: `python -m benchmarks.oci [--check] [--full] [--json]`.
+
+One scientific environment (38 wheels, bytecode on both sides), every wheel from a loopback index, one docker engine and one
+registry for all. In each round every step is run once, in an order of its own; a row is a ratio of medians. The base image is
+pulled on docker's side and read on ours before anything is timed. `--full` takes 9 rounds, else 5, fewer where 10 minutes
+would not do (then it says so).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.oci_sides import ADDED, Bench, environment_names, serving, wheels
+from benchmarks.timing import Row, report
+from envbuild import programs
+from tests.support import base_image
+from tests.support.engine import Engine
+from tests.support.provision import engine_environment
+
+BUDGET = 10 * 60
+"""Seconds for all rounds."""
+
+ROWS = (
+    ("added package, into the engine", "oci +1", "pip +1", 1 / 10),
+    ("added package, into the engine", "oci +1", "uv +1", 1 / 6),
+    ("added package, into the engine, appended", "oci +1 append", "pip +1", 1 / 10),
+    ("added package, into the engine, appended", "oci +1 append", "uv +1", 1 / 6),
+    ("added package, no bytecode, into the engine", "oci-bare +1", "uv-bare +1", 1 / 5),
+    ("added package, to the registry", "oci +1 push", "uv +1 push", 1 / 20),
+    ("added package, to the registry, appended", "oci +1 push append", "uv +1 push", 1 / 25),
+    ("cold, to the registry", "oci cold push", "uv cold push", 1 / 5),
+    ("cold, into the engine", "oci cold", "uv cold", 1.0),
+    ("nothing changed, to the registry", "oci same", "skopeo inspect", 3.0),
+    ("pull after one added package", "pull +1", "pull of one layer", 1 / 2),
+)
+"""What, our step, the peer's step, and the most that ours may be of it. The default order must come close to the appended one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing to time; `before` is not timed."""
+
+    action: Callable[[], object]
+    before: Callable[[], object] = lambda: None
+
+
+@dataclass(slots=True, kw_only=True)
+class Rounds:
+    """The rounds and what they measured, by step."""
+
+    bench: Bench
+    names: list[str]
+    times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    digests: set[str] = field(default_factory=set)
+    writes: int = 0
+
+    def prepare(self) -> None:
+        """Make on every side the image to which the rounds add a package."""
+        bench, registry = self.bench, self.bench.engine.registry
+        bench.engine.docker("pull", bench.base.pinned)
+        for side in ("pip", "uv", "uv-bare"):
+            bench.dockerfile(side, self.names, f"bench/{side}:base", nonce="base")
+        bench.engine.docker("tag", "bench/uv:base", f"{registry}/bench/uv:base")
+        bench.engine.docker("push", f"{registry}/bench/uv:base")
+        self._load_base()
+        for repository, wishes in (("oci", {}), ("oci-append", {}), ("single", {"layers": 1})):
+            bench.oci(self.names, tags=[f"{registry}/bench/{repository}:base"], push=True, load=False, **wishes)
+        bench.engine.docker("pull", f"{registry}/bench/single:base")
+
+    def run(self, number: int) -> None:
+        """Run every step once, shuffled, and the pulls after the pushes that they need."""
+        steps = self._steps(number, f"{number}-{time.time_ns()}")
+        order = list(steps)
+        random.Random(number).shuffle(order)
+        for name in order:
+            self._time(name, steps[name])
+        more = [*self.names, ADDED[number % len(ADDED)]]
+        for name, step in self._pulls(number, more).items():
+            self._time(name, step)
+        for folder in self.bench.folder.glob("copy-*"):
+            shutil.rmtree(folder)
+
+    def _time(self, name: str, step: Step) -> None:
+        step.before()
+        programs.run(["sync"])
+        begin = time.perf_counter()
+        step.action()
+        self.times[name].append(time.perf_counter() - begin)
+
+    def _steps(self, number: int, nonce: str) -> dict[str, Step]:
+        bench, names, registry = self.bench, self.names, self.bench.engine.registry
+        more = [*names, ADDED[number % len(ADDED)]]
+
+        def uv_pushed(wanted: list[str], repository: str, cache: str) -> None:
+            tag = f"{registry}/{repository}:{number}"
+            bench.dockerfile("uv", wanted, tag, nonce=f"push-{nonce}", cache=cache)
+            bench.engine.docker("push", tag)
+
+        inspect = ["skopeo", "inspect", "--tls-verify=false", f"docker://{registry}/bench/oci:base"]
+        return {
+            "pip +1": Step(action=lambda: bench.dockerfile("pip", more, f"bench/pip:{number}", nonce=nonce)),
+            "uv +1": Step(action=lambda: bench.dockerfile("uv", more, f"bench/uv:{number}", nonce=nonce)),
+            "uv-bare +1": Step(action=lambda: bench.dockerfile("uv-bare", more, f"bench/uvb:{number}", nonce=nonce)),
+            "uv +1 push": Step(action=lambda: uv_pushed(more, "bench/uv", "warm")),
+            "uv cold push": Step(action=lambda: uv_pushed(names, f"cold/uv-{number}", f"p{nonce}")),
+            "uv cold": Step(
+                action=lambda: bench.dockerfile("uv", names, f"cold/uv:{number}", nonce=nonce, cache=f"c{nonce}")
+            ),
+            "skopeo inspect": Step(action=lambda: programs.run(inspect)),
+            "oci same": Step(action=self._same),
+            **self._assembled(number, more),
+        }
+
+    def _assembled(self, number: int, more: list[str]) -> dict[str, Step]:
+        registry = self.bench.engine.registry
+        tag = f"{registry}/bench/oci"
+        return {
+            "oci +1": self._added(more, tags=[f"bench/oci:{number}"]),
+            "oci +1 append": self._added(more, tags=[f"bench/oci:a{number}"], append_to="bench/oci:base"),
+            "oci-bare +1": self._added(more, tags=[f"bench/bare:{number}"], bytecode=False),
+            "oci +1 push": self._added(more, tags=[f"{tag}:{number}"], push=True),
+            "oci +1 push append": self._added(
+                more, tags=[f"{tag}-append:{number}"], push=True, append_to=f"{tag}-append:base"
+            ),
+            "oci cold push": self._cold(tags=[f"{registry}/cold/oci-{number}:1"], push=True),
+            "oci cold": self._cold(tags=[f"cold/oci:{number}"]),
+        }
+
+    def _added(self, names: list[str], **wishes: object) -> Step:
+        """Return a build from a copy of the cache in which the image without the added package is."""
+        copy = self.bench.folder / f"copy-{time.time_ns()}"
+
+        def before() -> None:
+            self._load_base()
+            programs.run(["cp", "-al", str(self.bench.cache), str(copy)])
+
+        return Step(action=lambda: self.bench.oci(names, cache=copy, **wishes), before=before)
+
+    def _cold(self, **wishes: object) -> Step:
+        """Return a build from nothing but what is known of the base, into an engine or registry that has no layer of it."""
+        copy = self.bench.folder / f"copy-{time.time_ns()}"
+
+        def before() -> None:
+            copy.mkdir()
+            shutil.copytree(self.bench.cache / "bases", copy / "bases")
+            images = self.bench.engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+            mine = [one for one in images if "/oci" in one or "bench/bare" in one or one.startswith("envbuild/")]
+            if mine:
+                self.bench.engine.docker("rmi", "--force", *mine)
+
+        return Step(
+            action=lambda: self.digests.add(str(self.bench.oci(self.names, cache=copy, **wishes)["digest"])),
+            before=before,
+        )
+
+    def _pulls(self, number: int, more: list[str]) -> dict[str, Step]:
+        engine, registry = self.bench.engine, self.bench.engine.registry
+        one = f"{registry}/bench/single:{number}"
+
+        def without_added() -> None:
+            self._load_base()
+            images = engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+            engine.docker(
+                "rmi", "--force", *(image for image in images if image.endswith((f":{number}", f":a{number}")))
+            )
+
+        def single() -> None:
+            without_added()
+            self.bench.oci(more, tags=[one], push=True, layers=1, load=False)
+
+        return {
+            "pull +1": Step(
+                action=lambda: engine.docker("pull", f"{registry}/bench/oci:{number}"), before=without_added
+            ),
+            "pull of one layer": Step(action=lambda: engine.docker("pull", one), before=single),
+        }
+
+    def _load_base(self) -> None:
+        self.bench.oci(self.names, tags=["bench/oci:base"])
+        self.bench.oci(self.names, tags=["bench/bare:base"], bytecode=False)
+
+    def _same(self) -> None:
+        before = _written(self.bench.cache)
+        self.bench.oci(self.names, tags=[f"{self.bench.engine.registry}/bench/oci:base"], push=True)
+        self.writes += _written(self.bench.cache) != before
+
+
+def _written(folder: Path) -> set[tuple[str, int]]:
+    return {(str(path), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+def measure(folder: Path, engine: Engine, rounds: int) -> tuple[list[Row], list[str]]:
+    """Run the rounds and return the rows, and what else went wrong."""
+    with serving(wheels()) as (index, packages):
+        base = base_image.provide(engine, base_image.PYTHON)
+        cache = folder / "cache"
+        bench = Bench(engine=engine, base=base, index=index, packages=packages, folder=folder, cache=cache)
+        work = Rounds(bench=bench, names=environment_names())
+        work.prepare()
+        begin, done = time.monotonic(), 0
+        while done < rounds and (time.monotonic() - begin) * (done + 1) < BUDGET * max(done, 1):
+            work.run(done)
+            done += 1
+            print(f"round {done}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+    notes = {"rounds": done, "load": round(os.getloadavg()[0], 1)}
+    rows = [
+        Row(what=what, peer=peer, ours=work.times[ours], theirs=work.times[peer], bar=bar, notes=notes)
+        for what, ours, peer, bar in ROWS
+    ]
+    wrong = [f"cold builds gave {len(work.digests)} digests"] if len(work.digests) != 1 else []
+    return rows, wrong + (["a build without a change wrote to the cache"] if work.writes else [])
+
+
+def main() -> int:
+    """Measure and report."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.oci", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="exit 1 where a bar is missed")
+    parser.add_argument("--full", action="store_true", help="9 rounds, however long they take")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int, default=0)
+    arguments = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        settings = stack.enter_context(engine_environment())
+        os.environ.update(settings)
+        if reason := settings.get("ENVBUILD_TEST_ENGINE_SKIP"):
+            print(f"no engine: {reason}", file=sys.stderr)
+            return 1
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="envbuild-bench-", dir="/var/tmp")))
+        engine = Engine.from_environment(stack)
+        rows, wrong = measure(folder, engine, arguments.rounds or (9 if arguments.full else 5))
+    code = report(rows, as_json=arguments.json, check=arguments.check)
+    for one in wrong:
+        print(f"wrong: {one}", file=sys.stderr)
+    return 1 if wrong and arguments.check else code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
