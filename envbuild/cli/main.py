@@ -33,6 +33,8 @@ HOMES = {
     "demo": "demo",
     "hook": "hook",
     "init": "init",
+    "doctor": "doctor",
+    "completion": "completion",
     "clean": "clean",
 }
 """The module of `envbuild.cli` that each command lives in: its `add_parser(commands)` declares it and sets `run`."""
@@ -47,7 +49,8 @@ def parser(command: str = "") -> argparse.ArgumentParser:
         "6 plan; 7 engine; 8 network; 9 hash mismatch; 10 workspace; 11 service; 70 a defect in envbuild; 130 interrupted.",
     )
     top.add_argument("--version", action="version", version=f"envbuild {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    # with `prog` argparse has no need to lay out a usage text, for which it would import much
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, prog="envbuild")
     homes = [HOMES[command]] if command in HOMES else dict.fromkeys(HOMES.values())
     for home in homes:
         import_module(f"envbuild.cli.{home}").add_parser(commands)
