@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from envbuild.core.definition import Origin
-from envbuild.core.errors import PlanError
+from envbuild.core.errors import IntegrityError, PlanError
 from envbuild.core.plan import LayerKind
 from envbuild.files import new_folder
 
@@ -30,7 +30,8 @@ _YEARS = 300_000_000
 class ContextFile:
     """One file. `path` is relative, with `/`; its bytes are `content`, or those of the file `source`.
 
-    Where `link` is set, it is a symbolic link to that instead.
+    Where `link` is set, it is a symbolic link to that instead. Where `sha256` is set, its bytes must have it: a lock names
+    files of this machine, and comes from somebody who may not see what else is on it.
     """
 
     path: str
@@ -38,6 +39,7 @@ class ContextFile:
     source: Path | None = None
     mode: int = 0o644
     link: str = ""
+    sha256: str = ""
 
     def __post_init__(self) -> None:
         parts = PurePosixPath(self.path).parts
@@ -45,8 +47,23 @@ class ContextFile:
             raise PlanError(f"{self.path!r} is not a path inside a build context")
 
     def open(self) -> IO[bytes]:
-        """Open the file's bytes for reading."""
+        """Open the file's bytes for reading.
+
+        Raises:
+            PlanError: it is no file; a device or a pipe would never end.
+        """
+        if self.source is not None and self.source.exists() and not self.source.is_file():
+            raise PlanError(f"{self.source} is not a file")
         return io.BytesIO(self.content) if self.source is None else self.source.open("rb")
+
+    def check(self, digest: str) -> None:
+        """Hold the SHA-256 of the bytes that were read against the one that is promised.
+
+        Raises:
+            IntegrityError: they differ.
+        """
+        if self.sha256 and digest != self.sha256:
+            raise IntegrityError(f"{self.source}: its sha256 is {digest}, promised was {self.sha256}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +109,7 @@ def write_context(context: Context, folder: Path, *, overwrite: bool = False) ->
     Raises:
         EnvbuildError: `folder` exists and is not empty (unless `overwrite`), or cannot be written.
         PlanError: a file that the context names cannot be read.
+        IntegrityError: one is not what the lock promises.
     """
     with new_folder(folder, overwrite=overwrite) as temporary:
         for file in context.all_files():
@@ -108,22 +126,27 @@ def _write(file: ContextFile, target: Path) -> None:
         with file.open() as source, target.open("wb") as output:
             shutil.copyfileobj(source, output)
         with target.open("rb") as written:
-            time = stamp(written)
+            digest = _digest(written)
     except OSError as error:
         raise PlanError(f"{file.source or target}: {error.strerror or error}") from error
+    file.check(digest)
     target.chmod(file.mode)
-    os.utime(target, (time, time))
+    os.utime(target, (stamp(digest), stamp(digest)))
 
 
-def stamp(content: IO[bytes]) -> int:
-    """Return the time that a file with `content` gets: always the same for the same bytes, and another for others.
+def stamp(digest: str) -> int:
+    """Return the time that a file with that SHA-256 gets: always the same for the same bytes, and another for others.
 
     One time for all would be wrong: BuildKit takes a file of equal size and time for unchanged and does not read it again.
     """
+    return EPOCH + int(digest[:15], 16) % _YEARS
+
+
+def _digest(content: IO[bytes]) -> str:
     digest = hashlib.sha256()
     while block := content.read(1 << 20):
         digest.update(block)
-    return EPOCH + int(digest.hexdigest()[:15], 16) % _YEARS
+    return digest.hexdigest()
 
 
 def _settle(root: Path) -> None:
@@ -141,6 +164,7 @@ def tar_context(context: Context, output: IO[bytes]) -> None:
 
     Raises:
         PlanError: a file that the context names cannot be read.
+        IntegrityError: one is not what the lock promises.
     """
     with tarfile.open(fileobj=output, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for file in context.all_files():
@@ -156,7 +180,9 @@ def _add(archive: tarfile.TarFile, file: ContextFile) -> None:
         return
     try:
         with file.open() as source:
-            entry.mtime = stamp(source)
+            digest = _digest(source)
+            file.check(digest)
+            entry.mtime = stamp(digest)
             entry.size = source.seek(0, io.SEEK_END)
             source.seek(0)
             archive.addfile(entry, source)

@@ -10,6 +10,8 @@ _CONDA = re.compile(r"_?[a-z0-9](?:[a-z0-9._-]*[a-z0-9_.-])?|__[a-z0-9_]+|_[a-z0
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _APT = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+:~-]+)?")
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+_LOCATION = re.compile(r"""[^\s#'"\\`<>|-][^\s'"\\`<>|]*""")
+_MOST_BRACKETS = 50
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -41,6 +43,16 @@ def is_apt_package(text: str) -> bool:
 def is_environment(name: str) -> bool:
     """Tell whether `name` can name an environment in a file name and a workspace."""
     return _ENVIRONMENT.fullmatch(name) is not None
+
+
+def is_location(text: str) -> bool:
+    """Tell whether `text` (a URL or path) is one word for whatever reads it as the value of an option of pip's or uv's."""
+    return _LOCATION.fullmatch(text) is not None and is_one_line(text)
+
+
+def is_shallow(text: str) -> bool:
+    """Tell whether `text` has few enough brackets that no parser that calls itself for each can run out of stack."""
+    return text.count("(") + text.count("[") <= _MOST_BRACKETS
 
 
 def is_one_line(text: str) -> bool:

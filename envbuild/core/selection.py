@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from envbuild.core.errors import PlanError, Problem
 from envbuild.core.lock import CondaPackage, Lock, PipFile, PipPackage
@@ -113,11 +115,15 @@ def _applies(package: PipPackage, environment: dict[str, str], target: Platform)
     return Marker(package.marker).evaluate(environment, context="lock_file")
 
 
-def _tag_ranks(lock: Lock, target: Platform) -> dict[object, int]:
+def _tag_ranks(lock: Lock, target: Platform) -> Mapping[object, int]:
+    return _ranks(lock.python.minor if lock.python else (3, 12), lock.glibc, target)
+
+
+@lru_cache(maxsize=16)
+def _ranks(minor: tuple[int, int], glibc: tuple[int, int], target: Platform) -> Mapping[object, int]:
     from packaging.tags import compatible_tags, cpython_tags
 
-    minor = lock.python.minor if lock.python else (3, 12)
-    platforms = list(target.wheel_platforms(lock.glibc))
+    platforms = list(target.wheel_platforms(glibc))
     interpreter = f"cp{minor[0]}{minor[1]}"
     tags = [*cpython_tags(minor, platforms=platforms), *compatible_tags(minor, interpreter, platforms)]
     ranks: dict[object, int] = {}
@@ -126,7 +132,7 @@ def _tag_ranks(lock: Lock, target: Platform) -> dict[object, int]:
     return ranks
 
 
-def _best_file(package: PipPackage, ranks: dict[object, int]) -> PipFile | None:
+def _best_file(package: PipPackage, ranks: Mapping[object, int]) -> PipFile | None:
     fitting = [
         (score, wheel.filename, wheel) for wheel in package.wheels if (score := _score(wheel, ranks)) is not None
     ]
@@ -135,7 +141,7 @@ def _best_file(package: PipPackage, ranks: dict[object, int]) -> PipFile | None:
     return package.archive or package.sdist
 
 
-def _score(wheel: PipFile, ranks: dict[object, int]) -> tuple[int, int] | None:
+def _score(wheel: PipFile, ranks: Mapping[object, int]) -> tuple[int, int] | None:
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     try:

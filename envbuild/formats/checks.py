@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from envbuild.core.names import is_distribution, normalize
+from envbuild.core.names import is_distribution, is_shallow, normalize
 from envbuild.formats.fields import Table
 from envbuild.formats.urls import is_url, without_credentials
 
@@ -152,6 +152,9 @@ def marker(table: Table, name: str = "marker") -> str:
     from packaging.markers import InvalidMarker, Marker
 
     text = table.text(name)
+    if not is_shallow(text):
+        table.wrong(name, "is nested beyond any marker")
+        return ""
     if text:
         try:
             Marker(text)

@@ -23,7 +23,7 @@ _READERS: dict[LockFormat, str] = {
     "explicit": "explicit:read_explicit",
 }
 _PYLOCK_NAME = re.compile(r"pylock(?:\.[^.]+)?\.toml")
-_YAML_VERSION = re.compile(r"^version: *['\"]?(-?\d+)['\"]?\s*(?:#.*)?$", re.MULTILINE)
+_YAML_VERSION = re.compile(r"^version: *['\"]?(-?\d{1,9})['\"]?\s*(?:#.*)?$", re.MULTILINE)
 _TOML_PACKAGE = re.compile(r"^\[\[package\]\]", re.MULTILINE)
 # at the root of the document, above the first table: poetry.lock has the same key in a table
 _ROOT_LOCK_VERSION = re.compile(r"(?:[^\[\n].*\n|\n)*?lock-version *=")

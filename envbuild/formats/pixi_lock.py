@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from envbuild.core.errors import LockError, Problem
 from envbuild.core.lock import CondaPackage, Lock, PipFile, PipPackage
-from envbuild.core.names import normalize
+from envbuild.core.names import is_shallow, normalize
 from envbuild.formats import checks
 from envbuild.formats.canonical import canonical, depends_key
 from envbuild.formats.conda_entries import channel_of, file_parts, from_url, place, python_of
@@ -195,6 +195,6 @@ def _requirement_name(text: str) -> str:
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
-        return Requirement(text).name
+        return Requirement(text).name if is_shallow(text) else ""
     except InvalidRequirement:
         return text.split(maxsplit=1)[0]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from envbuild.core.definition import Source
 from envbuild.core.errors import LockError, PlanError, Problem
 from envbuild.core.lock import Lock, LockedPython, PipPackage
+from envbuild.core.names import is_shallow
 from envbuild.core.platforms import PLATFORMS
 from envbuild.core.selection import choose, marker_environment
 from envbuild.formats import checks
@@ -173,8 +174,12 @@ def _validate(root: Table) -> None:
     """Hold the file against the specification as `packaging` knows it."""
     from packaging.pylock import Pylock, PylockValidationError
 
+    if not all(map(is_shallow, root.texts("environments"))):
+        raise LockError(Problem(message="is nested beyond any marker", file=root.notes.file, key="environments"))
     try:
         Pylock.from_dict(root.data)
+    except RecursionError as error:
+        raise LockError(Problem(message="is nested beyond any lock", file=root.notes.file)) from error
     except PylockValidationError as error:
         problem = Problem(message=error.message, file=root.notes.file, key=error.context or "")
         raise LockError(problem) from error

@@ -16,6 +16,9 @@ _NUMBER = re.compile(
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*"
 )
 _NULL = "tag:yaml.org,2002:null"
+_MOST_BRACKETS = 1000
+_LONG_INDENT = re.compile(r"^[ \t?-]{300}", re.MULTILINE)
+_DEEPEST = 100
 _LIMIT = 64 * 1024 * 1024
 
 
@@ -51,6 +54,7 @@ def load(text: str, file: str) -> Table:
     if len(text) > _LIMIT:
         raise LockError(Problem(message="is longer than 64 MiB, which no lock file is", file=file))
     try:
+        _check_depth(text)
         value = yaml.load(text, Loader=_loader())  # noqa: S506 (it makes texts, nulls, lists and mappings only)
     except yaml.YAMLError as error:
         raise LockError(_syntax(error, file)) from error
@@ -60,6 +64,19 @@ def load(text: str, file: str) -> Table:
     table = as_table(value, (), notes)
     notes.check()
     return table
+
+
+def _check_depth(text: str) -> None:
+    """Refuse deep nesting before it is composed: the C composer recurses without a limit, and would crash the process."""
+    import yaml
+
+    if text.count("[") + text.count("{") < _MOST_BRACKETS and not _LONG_INDENT.search(text):
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise RecursionError
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from envbuild.context import ContextFile
 from envbuild.core.bases import apt_python
 from envbuild.core.errors import PlanError, Problem
 from envbuild.core.lock import CondaPackage, LockedPython, PipFile
+from envbuild.core.names import is_location
 from envbuild.core.plan import PREFIX, LayerKind, Plan
 from envbuild.core.selection import Chosen, choose
 from envbuild.formats.explicit import write_explicit
@@ -156,13 +157,19 @@ def requirements(plan: Plan) -> tuple[str, str]:
     index would prefer.
     """
     lock = plan.lock
-    lines = [f"--index-url {lock.index_url}"] if lock.index_url else []
-    lines += [f"--extra-index-url {url}" for url in lock.extra_index_urls]
+    lines = [f"--index-url {_location(lock.index_url)}"] if lock.index_url else []
+    lines += [f"--extra-index-url {_location(url)}" for url in lock.extra_index_urls]
     links = [*_remote_links(plan), *(["/run/envbuild/pip/wheels"] if any(_local(plan)) else [])]
-    lines += [f"--find-links {link}" for link in links]
+    lines += [f"--find-links {_location(link)}" for link in links]
     hashed = [_hashed_line(one) for one in plan.selection.pip if one.package.vcs is None]
     fixed = [_vcs_line(one) for one in plan.selection.pip if one.package.vcs is not None]
     return _lines([*lines, *hashed]), _lines(fixed)
+
+
+def _location(url: str) -> str:
+    if not is_location(url):
+        raise PlanError(f"{url!r} cannot be the value of an option in a requirements file")
+    return url
 
 
 def _lines(lines: list[str]) -> str:
@@ -209,7 +216,7 @@ def _pip_files(plan: Plan, root: Path) -> Iterator[ContextFile]:
     if fixed:
         yield _text("pip/requirements-vcs.txt", fixed)
     for file in _local(plan):
-        yield ContextFile(path=f"envbuild/pip/wheels/{file.filename}", source=root / file.path)
+        yield ContextFile(path=f"envbuild/pip/wheels/{file.filename}", source=root / file.path, sha256=file.sha256)
 
 
 def _script(path: str, template: str) -> ContextFile:

@@ -30,7 +30,9 @@ def shell_word(value: str) -> str:
     Raises:
         PlanError: `value` holds a line break or another control character.
     """
-    return shlex.quote(_one_line(value))
+    quoted = shlex.quote(_one_line(value))
+    # as the first word of a RUN it would be Docker's flag
+    return f"'{quoted}'" if quoted.startswith("-") else quoted
 
 
 def json_array(values: Iterable[str]) -> str:
