@@ -47,7 +47,7 @@ def _of_context(asset: EnvironmentAsset) -> str:
 def directory_hash(folder: Path) -> str:
     """Return the hash over the names and contents of the files below `folder`, those that its ignore file names left out."""
     total = hashlib.sha256(_SEED)
-    _add(total, folder, folder, _ignored(folder))
+    _add(total, folder, folder, ignored_by(folder))
     return total.hexdigest()
 
 
@@ -63,7 +63,7 @@ def _add(total: Any, folder: Path, root: Path, ignored: list[re.Pattern[str]]) -
             total.update(path.read_bytes())
 
 
-def _ignored(folder: Path) -> list[re.Pattern[str]]:
+def ignored_by(folder: Path) -> list[re.Pattern[str]]:
     """Return the patterns of `.amlignore`, or of `.gitignore` where there is none."""
     for name in (".amlignore", ".gitignore"):
         if (folder / name).is_file():

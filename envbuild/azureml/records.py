@@ -117,7 +117,7 @@ class LogProgress(Progress):
 
 
 def guarded(record: Record, progress: LogProgress, work: Callable[[], dict[str, Any]], done: str) -> None:
-    """Do `work` and write how it ended: its values with the status `done`, or the error; nothing is raised."""
+    """Do `work` and write how it ended: its values with the status `done` unless they have one, or the error; nothing is raised."""
     from envbuild.core.errors import EnvbuildError
 
     try:
@@ -132,7 +132,7 @@ def guarded(record: Record, progress: LogProgress, work: Callable[[], dict[str, 
         record.change(status="Failed", error=f"a defect in envbuild: {error!r}", ended=now())
         raise
     else:
-        record.change(**values, status=done, ended=now())
+        record.change(**{"status": done, "ended": now(), **values})
 
 
 def _alive(pid: object) -> bool:

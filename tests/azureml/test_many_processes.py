@@ -109,7 +109,7 @@ def check_files(ws):
     assert kept
     for path in kept:
         assert sha256_of(path) == path.name
-    models = [one for one in ws.core.catalogue.assets("model", "killed")]
+    models = ws.core.catalogue.assets("model", "killed")
     assert models
     for asset in models:
         assert all(ws.core.store.path(digest).is_file() for _, digest, _, _ in asset.document["files"])

@@ -184,7 +184,8 @@ def service_environment(channel, index):
     return made
 
 
-def test_a_package_is_saved_in_azures_layout(ws, model, script, service_channel, index, project):
+@pytest.mark.usefixtures("script")
+def test_a_package_is_saved_in_azures_layout(ws, model, service_channel, index, project):
     inference_config = InferenceConfig(
         "score.py", source_directory="src", environment=service_environment(service_channel, index)
     )

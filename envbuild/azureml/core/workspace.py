@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from envbuild.azureml.core.experiment import Experiment
     from envbuild.azureml.core.model import Model
     from envbuild.azureml.core.webservice import Webservice
-    from envbuild.azureml.data import Dataset
 
 _CONFIGS = ("config.json", ".azureml/config.json", "aml_config/config.json")
 _ABOUT = ("subscription_id", "resource_group", "location", "tags", "friendly_name", "description")
@@ -150,9 +149,9 @@ class Workspace:
         return {one.name: one for one in Model.list(self, latest=True)}
 
     @property
-    def datasets(self) -> dict[str, Dataset]:
+    def datasets(self) -> dict[str, Any]:
         """The latest version of every dataset by name."""
-        from envbuild.azureml.data import Dataset
+        from envbuild.azureml.core.dataset import Dataset
 
         return Dataset.get_all(self)
 

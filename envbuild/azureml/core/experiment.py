@@ -1,0 +1,59 @@
+"""`Experiment`: runs under one name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from envbuild.core.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from envbuild.azureml.core.run import Run
+    from envbuild.azureml.core.workspace import Workspace
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+
+
+class Experiment:
+    """Runs under one name; it is there as soon as it has a run."""
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        """Refer to the experiment `name`.
+
+        Raises:
+            WorkspaceError: the name is not accepted.
+        """
+        if not _NAME.fullmatch(name):
+            raise WorkspaceError(
+                f"{name!r} cannot name an experiment", hint="letters, digits, '_', '-', the first a letter or digit"
+            )
+        self.workspace, self.name = workspace, name
+
+    def submit(self, config: Any, tags: Mapping[str, str] | None = None, **_ignored: Any) -> Run:
+        """Start a run of a `ScriptRunConfig` or an `Estimator`, and return it at once.
+
+        Raises:
+            DefinitionError: there is no such script, or the target is not known.
+            WorkspaceError: the environment's name is not accepted.
+        """
+        from envbuild.azureml.running import start_run
+
+        return start_run(self, config, dict(tags or {}))
+
+    def get_runs(self, tags: Mapping[str, str] | None = None, status: str | None = None) -> Iterator[Run]:
+        """Yield the runs, the newest first."""
+        from envbuild.azureml.core.run import Run
+
+        for one in reversed(Run.list(self)):
+            if status in (None, one.status) and dict(tags or {}).items() <= one.get_tags().items():
+                yield one
+
+    @staticmethod
+    def list(workspace: Workspace) -> Sequence[Experiment]:
+        """Return the experiments that have runs, by name."""
+        names = {str(one["experiment"]) for one in workspace.core.catalogue.records("run").values()}
+        return [Experiment(workspace, name) for name in sorted(names)]
+
+    def __repr__(self) -> str:
+        return f"Experiment(Name: {self.name}, Workspace: {self.workspace.name})"

@@ -1,0 +1,123 @@
+"""`RunConfiguration`: what a run runs in, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from envbuild.azureml.core.conda_dependencies import CondaDependencies
+from envbuild.azureml.core.environment import Environment
+from envbuild.azureml.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
+from envbuild.azureml.saved import environment_parts
+from envbuild.core.errors import DefinitionError, Problem
+
+__all__ = [
+    "DEFAULT_CPU_IMAGE",
+    "DEFAULT_GPU_IMAGE",
+    "CondaDependencies",
+    "DockerConfiguration",
+    "HistoryConfiguration",
+    "RunConfiguration",
+]
+
+
+@dataclass(slots=True)
+class HistoryConfiguration:
+    """What is kept of a run: the copy of its folder, its outputs, and which further folders."""
+
+    output_collection: bool = True
+    snapshot_project: bool = True
+    directories_to_watch: list[str] = field(default_factory=lambda: ["logs"])
+
+
+@dataclass(slots=True)
+class DockerConfiguration:
+    """Whether a run is in a container, and with which further arguments of `docker run`."""
+
+    use_docker: bool = False
+    shared_volumes: bool = True
+    arguments: list[str] = field(default_factory=list)
+    shm_size: str | None = None
+
+
+@dataclass(slots=True)
+class RunConfiguration:
+    """What a run runs in, and where: `target` is `local` or `docker`."""
+
+    script: str | None = None
+    arguments: list[Any] = field(default_factory=list)
+    framework: str = "Python"
+    communicator: str = "None"
+    conda_dependencies: CondaDependencies | None = None
+    target: Any = "local"
+    environment: Environment | None = None
+    environment_variables: dict[str, str] = field(default_factory=dict)
+    history: HistoryConfiguration = field(default_factory=HistoryConfiguration)
+    docker: DockerConfiguration = field(default_factory=DockerConfiguration)
+    node_count: int = 1
+    max_run_duration_seconds: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.conda_dependencies is not None and self.environment is None:
+            self.environment = Environment("run-environment")
+            self.environment.python.conda_dependencies = self.conda_dependencies
+
+    @staticmethod
+    def load(path: str | Path, name: str | None = None) -> RunConfiguration:
+        """Return a `.runconfig` file: `path` itself, or `name`.runconfig in the folder `path`, its `.azureml` or `aml_config`.
+
+        Raises:
+            DefinitionError: there is none, or it is not understood.
+        """
+        place = _find(Path(path), name)
+        try:
+            content = yaml.safe_load(place.read_text(encoding="utf-8-sig"))
+        except (OSError, yaml.YAMLError) as error:
+            raise DefinitionError(Problem(message=f"cannot be read: {error}", file=str(place))) from error
+        if not isinstance(content, dict):
+            raise DefinitionError(Problem(message="is not a run configuration: a map is needed", file=str(place)))
+        history = content.get("history") or {}
+        return RunConfiguration(
+            script=content.get("script"),
+            arguments=list(content.get("arguments") or []),
+            framework=content.get("framework") or "Python",
+            target=content.get("target") or "local",
+            environment=_environment(content.get("environment"), place),
+            history=HistoryConfiguration(
+                output_collection=bool(history.get("outputCollection", True)),
+                snapshot_project=bool(history.get("snapshotProject", True)),
+                directories_to_watch=list(history.get("directoriesToWatch") or ["logs"]),
+            ),
+            node_count=int(content.get("nodeCount") or 1),
+            max_run_duration_seconds=content.get("maxRunDurationSeconds"),
+        )
+
+
+def _find(path: Path, name: str | None) -> Path:
+    if path.is_file():
+        return path
+    folders = (path, path / ".azureml", path / "aml_config")
+    for folder in folders:
+        if (folder / f"{name}.runconfig").is_file():
+            return folder / f"{name}.runconfig"
+    raise DefinitionError(f"there is no run configuration {name} in {path}", hint="name.runconfig, also in .azureml")
+
+
+def _environment(content: Any, place: Path) -> Environment | None:
+    if not isinstance(content, dict):
+        return None
+    parts = environment_parts({"name": content.get("name") or place.stem, **_set(content)}, {}, {})
+    made = Environment.from_parts(parts)
+    if written := made.python.conda_dependencies_file:
+        # the path counts from the project, which holds the folder of the configuration
+        places = [place.parent.parent / written, place.parent / written]
+        made.python.conda_dependencies = CondaDependencies(next((one for one in places if one.is_file()), places[0]))
+        made.python.conda_dependencies_file = None
+    return made
+
+
+def _set(content: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if value is not None}

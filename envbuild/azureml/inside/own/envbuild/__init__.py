@@ -1,0 +1,1 @@
+"""Names that a script of a run imports."""

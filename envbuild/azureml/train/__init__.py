@@ -1,0 +1,1 @@
+"""What `azureml.train` has."""

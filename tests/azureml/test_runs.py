@@ -1,0 +1,261 @@
+"""Runs as the documents show them: a folder, a script, an environment, and what comes out."""
+
+import io
+import json
+import os
+import sys
+import time
+
+import pytest
+
+from envbuild import programs
+from envbuild.azureml.core import Datastore, Environment, Experiment, Model, Run, ScriptRunConfig
+from envbuild.azureml.core.runconfig import RunConfiguration
+from envbuild.azureml.train.estimator import Estimator
+from envbuild.core.errors import DefinitionError, ServiceError, WorkspaceError
+from tests.azureml.test_environments import of_channel
+
+TRAIN = """
+import os, sys
+from azureml.core import Run
+from envbuild.azureml.core.run import Run as Same
+import adder
+
+run = Run.get_context(allow_offline=False)
+assert Same.get_context().id == run.id
+print("training with adder", adder.__version__, sys.argv[1:])
+run.log("accuracy", 0.5)
+run.log("accuracy", 0.75)
+run.log("loss", 1)
+run.log_row("rows", x=1, y=2)
+run.tag("kind", "test")
+os.makedirs("outputs/deep", exist_ok=True)
+os.makedirs("logs", exist_ok=True)
+open("outputs/model.pkl", "w").write("model")
+open("outputs/deep/more.txt", "w").write("more")
+open("logs/train.log", "w").write("log")
+run.upload_file("extra/file.txt", "outputs/model.pkl")
+print(os.environ["MESSAGE"])
+"""
+
+
+@pytest.fixture
+def myenv(python_channel):
+    made = of_channel("myenv", python_channel, "adder=1.0")
+    made.environment_variables = {"MESSAGE": "Hello"}
+    return made
+
+
+@pytest.fixture
+def own():
+    """An environment that this machine manages: nothing is installed."""
+    made = Environment("own")
+    made.python.user_managed_dependencies = True
+    made.environment_variables = {}
+    return made
+
+
+@pytest.fixture
+def run(ws, project, myenv):
+    (project / "src").mkdir()
+    (project / "src/train.py").write_text(TRAIN)
+    (project / "src/.amlignore").write_text("big.bin\n")
+    (project / "src/big.bin").write_bytes(b"0")
+    exp = Experiment(name="myexp", workspace=ws)
+    src = ScriptRunConfig(
+        source_directory="src", script="train.py", arguments=["--rate", 0.1], target="local", environment=myenv
+    )
+    return exp.submit(src)
+
+
+def test_a_script_runs_in_its_environment_and_what_it_makes_is_kept(ws, project, run, capsys):
+    details = run.wait_for_completion(show_output=True)
+    shown = capsys.readouterr().out
+    assert "training with adder 1.0 ['--rate', '0.1']" in shown
+    assert "Hello" in shown
+    assert (details["status"], details["exit_code"], details["environment"]) == ("Completed", 0, "myenv:1")
+    assert len(details["image_key"]) == 64
+    assert details["startTimeUtc"] < details["endTimeUtc"]
+    assert run.get_metrics() == {"accuracy": [0.5, 0.75], "loss": 1, "rows": {"x": [1], "y": [2]}}
+    assert run.get_tags() == {"kind": "test"}
+    names = run.get_file_names()
+    assert {"outputs/model.pkl", "outputs/deep/more.txt", "logs/train.log", "extra/file.txt"} <= {*names}
+    assert not (run.record.folder / "snapshot/big.bin").exists()
+    assert not (project / "src/outputs").exists()
+    assert run.get_environment().version == Run.get_environment().version == "1"
+    run.download_file("outputs/model.pkl", "there/")
+    run.download_files("outputs/deep")
+    assert (project / "outputs/deep/more.txt").read_text() == "more"
+    model = run.register_model(model_name="mymodel", model_path="outputs/model.pkl", tags={"area": "mnist"})
+    assert (model.id, run.model_id, model.run_id) == ("mymodel:1", "mymodel:1", run.id)
+    folder = run.register_model(model_name="folder", model_path="outputs/")
+    assert (project / folder.download("f") / "deep/more.txt").read_text() == "more"
+    with pytest.raises(WorkspaceError, match="has no file"):
+        run.register_model(model_name="x", model_path="outputs/absent")
+    with pytest.raises(WorkspaceError, match="2 outputs"):
+        run.register_model()
+    assert [one.id for one in Model.list(ws, run_id=run.id, name="mymodel")] == ["mymodel:1"]
+
+
+def test_a_changed_environment_gets_a_new_version(ws, project, own):
+    (project / "t.py").write_text("")
+    exp = Experiment(ws, "e")
+    first = exp.submit(ScriptRunConfig(script="t.py", environment=own))
+    own.environment_variables = {"A": "1"}
+    second = exp.submit(ScriptRunConfig(script="t.py", environment=own))
+    third = exp.submit(ScriptRunConfig(script="t.py", environment=own))
+    found = [one.wait_for_completion()["environment"] for one in (first, second, third)]
+    assert found == ["own:1", "own:2", "own:2"]
+    assert [one.id for one in exp.get_runs()] == [third.id, second.id, first.id]
+    assert [one.name for one in Experiment.list(ws)] == ["e"]
+
+
+def test_both_styles_of_configuration(ws, project, own):
+    (project / "train.py").write_text("print('ran')")
+    runconfig = ScriptRunConfig(source_directory=".", script="train.py")
+    runconfig.run_config.target = "local"
+    runconfig.run_config.environment = own
+    run = Experiment(workspace=ws, name="environment-example").submit(config=runconfig)
+    run.wait_for_completion(show_output=True)
+    assert "ran" in run.get_all_logs()
+    src = ScriptRunConfig(source_directory=".", script="train.py", compute_target="local", environment=own)
+    assert Experiment(ws, "e").submit(src).wait_for_completion()["status"] == "Completed"
+
+
+def test_a_failing_script_fails_the_run_with_its_words(ws, project, own):
+    (project / "t.py").write_text(
+        "import os\nos.makedirs('outputs')\nopen('outputs/part', 'w').close()\nraise SystemExit('broken data')"
+    )
+    run = Experiment(ws, "e").submit(ScriptRunConfig(script="t.py", environment=own))
+    with pytest.raises(ServiceError, match="broken data"):
+        run.wait_for_completion()
+    assert run.status == "Failed"
+    assert run.get_details()["exit_code"] == 1
+    assert "outputs/part" in run.get_file_names()
+    assert run.wait_for_completion(raise_on_error=False)["status"] == "Failed"
+
+
+def test_a_run_is_canceled(ws, project, own):
+    (project / "t.py").write_text("import time\nprint('up', flush=True)\ntime.sleep(60)")
+    run = Experiment(ws, "e").submit(ScriptRunConfig(script="t.py", environment=own))
+    while "up" not in run.get_all_logs():
+        time.sleep(0.02)
+    run.cancel()
+    assert run.wait_for_completion()["status"] == "Canceled"
+    deadline = time.monotonic() + 10
+    while "exit_code" not in run.record.values and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert run.status == "Canceled"
+
+
+def test_a_run_that_takes_too_long_is_ended(ws, project, own):
+    (project / "t.py").write_text("import time\ntime.sleep(60)")
+    config = ScriptRunConfig(script="t.py", environment=own, max_run_duration_seconds=1)
+    with pytest.raises(ServiceError, match="ended after 1 s"):
+        Experiment(ws, "e").submit(config).wait_for_completion()
+
+
+def test_without_a_snapshot_the_folder_itself_is_used(ws, project, own):
+    (project / "t.py").write_text("open('made-here', 'w').close()")
+    config = ScriptRunConfig(script="t.py", environment=own)
+    config.run_config.history.snapshot_project = False
+    Experiment(ws, "e").submit(config).wait_for_completion()
+    assert (project / "made-here").is_file()
+
+
+def test_a_command_runs_too(ws, project, own):
+    config = ScriptRunConfig(command="echo 'two words'", environment=own)
+    run = Experiment(ws, "e").submit(config)
+    run.wait_for_completion()
+    assert "two words" in run.get_all_logs()
+
+
+def test_an_estimator_brings_packages_parameters_and_data(ws, project):
+    (project / "proj").mkdir()
+    (project / "proj/train.py").write_text("import sys\nprint(sys.argv[1:])")
+    ds = Datastore.get_default(ws)
+    params = {"--data-folder": ds.as_mount(), "--regularization": 0.8, "--flag": ""}
+    sk_est = Estimator(source_directory="./proj", script_params=params, compute_target="local",
+        entry_script="train.py", conda_packages=["scikit-learn"], pip_packages=["joblib"])  # fmt: skip
+    assert "scikit-learn" in sk_est.conda_dependencies.conda_packages
+    assert "joblib" in sk_est.conda_dependencies.pip_packages
+    sk_est.run_config.environment.python.user_managed_dependencies = True
+    run = Experiment(ws, "e").submit(sk_est)
+    run.wait_for_completion()
+    assert repr(["--data-folder", str(ds.folder), "--regularization", "0.8", "--flag"]) in run.get_all_logs()
+    with pytest.raises(DefinitionError):
+        Estimator("proj", entry_script="train.py", node_count=2)
+    with pytest.raises(DefinitionError):
+        Estimator("proj", entry_script="t.py", environment_definition=Environment("e"), pip_packages=["x"])
+
+
+def test_what_cannot_run_is_said_before_anything_starts(ws, project, own):
+    (project / "t.py").write_text("")
+    exp = Experiment(ws, "e")
+    with pytest.raises(DefinitionError, match=r"has no absent\.py"):
+        exp.submit(ScriptRunConfig(script="absent.py", environment=own))
+    with pytest.raises(DefinitionError, match="cpu-cluster"):
+        exp.submit(ScriptRunConfig(script="t.py", environment=own, compute_target="cpu-cluster"))
+    with pytest.raises(DefinitionError):
+        ScriptRunConfig(script="t.py", command="echo")
+    with pytest.raises(WorkspaceError):
+        Experiment(ws, "../x")
+    assert Run.list(exp) == []
+
+
+def test_a_run_without_an_environment_gets_the_default_one(ws, project):
+    from envbuild.azureml.running import _registered
+
+    stored = _registered(ws, None)
+    assert stored.id == "default-environment:1"
+    assert list(Environment.get(ws, "default-environment").python.conda_dependencies.pip_packages) == [
+        "azureml-defaults"
+    ]
+
+
+def test_outside_of_a_run_the_context_prints(capsys):
+    run = Run.get_context()
+    run.log("accuracy", 0.5)
+    assert run.id.startswith("OfflineRun_")
+    assert "accuracy" in capsys.readouterr().out
+    with pytest.raises(RuntimeError):
+        Run.get_context(allow_offline=False)
+
+
+def test_a_run_whose_process_is_gone_has_failed(ws, project):
+    ended = programs.start([sys.executable, "-c", ""], log=project / "log")
+    ended.wait()
+    ws.core.catalogue.put_record("run", "r", {"experiment": "e", "status": "Running", "pid": ended.pid})
+    run = Run(Experiment(ws, "e"), "r")
+    assert run.status == "Failed"
+    assert "ended" in run.get_details()["error"]
+
+
+def test_a_run_configuration_is_loaded_from_its_file(project):
+    (project / ".azureml").mkdir()
+    (project / ".azureml/c.yml").write_text("dependencies:\n- python=3.6.2\n")
+    (project / ".azureml/docker.runconfig").write_text(
+        "script: train.py\narguments: [a]\ntarget: local\nhistory: {snapshotProject: false}\nenvironment:\n  name: e\n"
+        "  environmentVariables: {A: '1'}\n  python: {condaDependenciesFile: .azureml/c.yml, userManagedDependencies: false}\n"
+        "  docker: {enabled: true, baseImage: 'ubuntu:22.04', arguments: []}\n"
+    )
+    found = RunConfiguration.load(project, "docker")
+    assert (found.script, found.arguments, found.history.snapshot_project) == ("train.py", ["a"], False)
+    assert found.environment.docker.enabled
+    assert list(found.environment.python.conda_dependencies.conda_packages) == ["python=3.6.2"]
+    with pytest.raises(DefinitionError):
+        RunConfiguration.load(project, "absent")
+
+
+def test_what_a_run_logs_is_json(tmp_path, monkeypatch):
+    monkeypatch.setenv("AZUREML_RUN_CONTROL", str(tmp_path))
+    run = Run.get_context()
+    run.log_list("l", [1, 2])
+    run.log_table("t", {"a": [1, 2]})
+    run.upload_file("x/y.txt", io.BytesIO(b"content"))
+    with pytest.raises(ValueError, match="leads out"):
+        run.upload_file("../../y", __file__)
+    assert run.get_metrics() == {"l": [1, 2], "t": {"a": [1, 2]}}
+    assert (tmp_path / "uploads/x/y.txt").is_file()
+    assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0]) == {"name": "l", "value": 1}
+    assert os.environ["AZUREML_RUN_CONTROL"] == str(tmp_path)
