@@ -148,7 +148,7 @@ def test_a_conda_image_behaves_as_a_wheel_image(  # noqa: PLR0917
     assert "json/__pycache__/__init__.cpython-311.pyc matches" in said
 
 
-def test_wheels_on_conda_lie_in_one_prefix(on_engine, bare_base_image, index, channel, conda_python, tmp_path):
+def test_wheels_on_conda_lie_in_one_prefix(on_engine, bare_base_image, index, channel, conda_python, tmp_path):  # noqa: PLR0917
     for package in conda_python:
         channel.add(package)
     adder = channel.add(python_module("adder", "1.0"))
@@ -202,3 +202,44 @@ def retried(ask, attempts=100):
             return ask()
         time.sleep(0.2)
     return ask()
+
+
+def test_an_sbom_and_the_provenance_lie_beside_the_image(on_engine, registry, base_image, index, tmp_path):
+    from envbuild.core.reference import ImageReference
+    from envbuild.net.registry import RegistryClient
+    from envbuild.net.registry_push import referrers
+
+    name = f"{registry}/oci-road/attested:1"
+    made = pip_plan(tmp_path, index, base_image)
+    for _ in range(2):
+        image = OciEngine(OciSettings(attest=True)).image(
+            made, name=made.image_name, tags=(name,), reuse=False, options=BuildOptions(push=True)
+        )
+    client = RegistryClient()
+    found = referrers(client, ImageReference.parse(name).with_digest(image.digest))
+    kinds = {"application/vnd.cyclonedx+json", "application/vnd.in-toto+json"}
+    assert len(found) == 2
+    assert {one.artifact_type for one in found} == kinds
+
+
+def test_an_index_of_two_platforms_is_pushed_and_found_again(on_engine, registry, index, tmp_path):
+    from envbuild.core.platforms import parse_platform
+    from envbuild.core.reference import ImageReference
+    from envbuild.engines.oci.platforms import platforms_image
+    from envbuild.net.registry import RegistryClient
+    from tests.oci.making import MERGED_USR, layout
+
+    both = ("linux-64", "linux-aarch64")
+    adder = released(index, index.add("adder", "1.0"))
+    for one in both:
+        layout(tmp_path / one, MERGED_USR, oci=parse_platform(one).oci)
+    plans = [
+        plan(tmp_path, pip=[adder], base=LockedBase(reference=f"oci:{tmp_path / one}"), platforms=both, platform=one)
+        for one in both
+    ]
+    name = f"{registry}/oci-road/both:1"
+    pushed = platforms_image(OciEngine(), plans, name="both:1", tags=(name,), options=BuildOptions(push=True))
+    again = platforms_image(OciEngine(), plans, name="both:1", tags=(name,), options=BuildOptions(push=True))
+    assert (pushed.built, again.built, again.digest) == (True, False, pushed.digest)
+    found = [RegistryClient().resolve(ImageReference.parse(name), parse_platform(one)) for one in both]
+    assert {one.configuration["architecture"] for one in found} == {"amd64", "arm64"}

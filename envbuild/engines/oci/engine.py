@@ -11,6 +11,7 @@ from pathlib import Path
 from envbuild.core.errors import EngineError, IntegrityError
 from envbuild.core.plan import Plan
 from envbuild.core.progress import SILENT, Progress
+from envbuild.core.reference import ImageReference
 from envbuild.engines.oci.assemble import KEY, Assembled, Assembler
 from envbuild.engines.oci.outputs import (
     Output,
@@ -65,6 +66,10 @@ class OciEngine:
         start = time.monotonic()
         options = options or BuildOptions()
         output = _output(options, tags)
+        if self.settings.attest and output.kind != "registry":
+            raise EngineError(
+                "an SBOM and provenance lie beside the image in a registry", hint="say --push with a --tag"
+            )
         image = Image(name=name, key=plan.image_key, engine=self.name, built=False, id="", tags=tags)
         again = reuse and not options.no_cache
         if again and output.kind == "registry" and (digest := reuse_from_registry(self.registry, tags, plan.image_key)):
@@ -94,6 +99,8 @@ class OciEngine:
             made = assembler.assemble(plan, previous=previous)
             identity = self._write(made, assembler, image, output, options)
         assembler.store.name((image.name, *image.tags), made.manifest)
+        if self.settings.attest:
+            self._attest(made, plan, image.tags)
         return made, identity
 
     def _write(self, made: Assembled, assembler: Assembler, image: Image, output: Output, options: BuildOptions) -> str:
@@ -109,6 +116,12 @@ class OciEngine:
         if _wants_docker(output, options, self.settings):
             return self._load(made, assembler, names, required=output.kind == "docker" or options.load)
         return made.config.digest
+
+    def _attest(self, made: Assembled, plan: Plan, tags: tuple[str, ...]) -> None:
+        from envbuild.engines.oci.attest import attach_all
+
+        for reference in {one.name: one for one in map(ImageReference.parse, tags)}.values():
+            attach_all(self.registry, reference, made.manifest, plan)
 
     def _load(self, made: Assembled, assembler: Assembler, names: tuple[str, ...], *, required: bool) -> str:
         from envbuild.engines.docker import DockerEngine

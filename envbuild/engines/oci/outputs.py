@@ -126,17 +126,27 @@ def push(
     """
     done: set[str] = set()
     for reference in map(ImageReference.parse, names):
-        if reference.tag == "" or reference.digest:
-            reference = reference.with_tag(reference.tag or "latest")  # noqa: PLW2901
         if reference.name not in done:
             done.add(reference.name)
-            origin = _origin(image.source, reference)
-            blobs = [
-                Blob(descriptor=one, open=opener(image, store, one), origin=origin if one in image.base.layers else "")
-                for one in (image.config, *image.blobs)
-            ]
-            push_blobs(client, reference, blobs, progress=progress)
-        push_manifest(client, reference, image.manifest_data, image.manifest.media_type)
+            push_blobs_of(image, store, client, reference, progress)
+        tagged_reference = reference.with_tag(reference.tag or "latest")
+        push_manifest(client, tagged_reference, image.manifest_data, image.manifest.media_type)
+
+
+def push_blobs_of(
+    image: Assembled, store: Store, client: RegistryClient, reference: ImageReference, progress: Progress = SILENT
+) -> None:
+    """See to it that the repository of `reference` has the configuration and all layers of `image`.
+
+    Raises:
+        NetworkError: the registry cannot be asked, refuses, or does not take something.
+    """
+    origin = _origin(image.source, reference)
+    blobs = [
+        Blob(descriptor=one, open=opener(image, store, one), origin=origin if one in image.base.layers else "")
+        for one in (image.config, *image.blobs)
+    ]
+    push_blobs(client, reference, blobs, progress=progress)
 
 
 def opener(image: Assembled, store: Store, descriptor: Descriptor) -> Callable[[], BinaryIO]:

@@ -302,3 +302,54 @@ def test_a_user_managed_environment_gets_no_prefix(tmp_path, base):
     )
     assembled(made, f"oci:{tmp_path}/image")
     assert not [path for path in content(tmp_path / "image")[1] if path.startswith("/opt")]
+
+
+def test_an_sbom_needs_a_registry(tmp_path, base):
+    with pytest.raises(EngineError, match="in a registry"):
+        assembled(plan(tmp_path, base=base), "", OciSettings(load=False, attest=True))
+
+
+def test_provenance_names_all_that_the_image_is_made_of(tmp_path, base, packages):
+    from envbuild.core.reference import ImageReference
+    from envbuild.engines.oci.attest import provenance
+    from envbuild.net.images import Descriptor
+
+    made = plan(tmp_path, pip=packages, base=base)
+    subject = Descriptor.of(b"manifest", "application/vnd.oci.image.manifest.v1+json")
+    said = json.loads(provenance(made, ImageReference.parse("registry.example/team/app:1"), subject))
+    assert said["subject"] == [{"name": "registry.example/team/app", "digest": {"sha256": subject.digest[7:]}}]
+    used = said["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert [one["digest"]["sha256"] for one in used[1:]] == [one.wheels[0].sha256 for one in packages]
+
+
+def test_one_image_for_two_platforms_shares_the_layers_that_are_the_same(tmp_path, packages):
+    from envbuild.core.lock import LockedBase
+    from envbuild.engines.oci.platforms import index_key, platforms_image
+
+    layout(tmp_path / "amd64", MERGED_USR)
+    layout(tmp_path / "arm64", MERGED_USR, oci="linux/arm64")
+    both = ("linux-64", "linux-aarch64")
+    plans = [
+        plan(tmp_path, pip=packages, base=LockedBase(reference=f"oci:{tmp_path}/{name}"), platforms=both, platform=one)
+        for one, name in (("linux-64", "amd64"), ("linux-aarch64", "arm64"))
+    ]
+    output = BuildOptions(output=f"oci:{tmp_path}/image")
+    made = platforms_image(OciEngine(ALONE), plans, name="demo/both:1", options=output)
+    amd, arm = (image_source(tmp_path / "image").resolve(parse_platform(one)) for one in both)
+    assert amd.index_digest == arm.index_digest == made.digest
+    assert amd.digest != arm.digest
+    assert amd.diff_ids[1:] == arm.diff_ids[1:]
+    assert index_key(plans) == index_key(plans[::-1])
+    again = platforms_image(OciEngine(ALONE), plans[::-1], name="demo/both:1", options=output)
+    assert again.digest == made.digest
+
+
+def test_several_platforms_go_where_several_fit(tmp_path, base):
+    from envbuild.engines.oci.platforms import platforms_image
+
+    with pytest.raises(EngineError, match="registry or into an OCI layout"):
+        platforms_image(
+            OciEngine(ALONE), [plan(tmp_path, base=base)], name="x:1", options=BuildOptions(output="docker")
+        )
+    with pytest.raises(EngineError, match="one plan for each"):
+        platforms_image(OciEngine(ALONE), [], name="x:1", options=BuildOptions(output=f"oci:{tmp_path}/image"))
