@@ -33,6 +33,7 @@ HOMES = {
     "demo": "demo",
     "hook": "hook",
     "init": "init",
+    "schema": "schema",
     "doctor": "doctor",
     "completion": "completion",
     "clean": "clean",

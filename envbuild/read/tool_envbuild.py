@@ -12,7 +12,7 @@ from envbuild.read.conda_env import CondaList, parse_conda, read_channels, read_
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.groups import add_extras, add_files, add_group, add_project, add_requirements
 from envbuild.read.images import check_image
-from envbuild.read.nodes import Node, flag, many, only_keys, table, text, texts
+from envbuild.read.nodes import Node, flag, line, many, only_keys, table, text, texts
 from envbuild.read.pip_side import PipSide
 from envbuild.read.python_version import is_python_version, python_of
 from envbuild.read.sources import Include
@@ -225,9 +225,11 @@ class _Reader:
             return Base(dockerfile=decode(self.include(dockerfile), dockerfile))
         if not build:
             return Base()
+        if not isinstance(build.value, str):
+            table(build, self.findings)
         only_keys(build, ("path", "dockerfile"), self.findings, what="build")
-        path = text(build if isinstance(build.value, str) else build.get("path"), self.findings) or "."
-        name = text(build.get("dockerfile"), self.findings) or "Dockerfile"
+        path = line(build if isinstance(build.value, str) else build.get("path"), self.findings) or "."
+        name = line(build.get("dockerfile"), self.findings) or "Dockerfile"
         return Base(context=BuildContext(path=path, dockerfile_path=str(PurePosixPath(name))))
 
     def _text(self, key: str) -> str:
