@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import sys
@@ -138,6 +139,9 @@ def guarded(record: Record, progress: LogProgress, work: Callable[[], dict[str, 
 def _alive(pid: object) -> bool:
     if not isinstance(pid, int):
         return True
+    with contextlib.suppress(ChildProcessError):
+        # a child that ended answers to signals until somebody waits for it
+        os.waitpid(pid, os.WNOHANG)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

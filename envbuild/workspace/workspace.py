@@ -19,7 +19,7 @@ class Workspace:
 
     def __init__(self, folder: Path) -> None:
         """Use the workspace in `folder`; nothing is made before something is kept."""
-        self.folder = folder
+        self.folder = folder.absolute()
 
     @classmethod
     def create(cls, parent: Path, name: str = "") -> Workspace:

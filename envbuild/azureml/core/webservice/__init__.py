@@ -1,0 +1,17 @@
+"""What `azureml.core.webservice` has, on this machine: services as processes and in containers."""
+
+from envbuild.azureml.services import (
+    AciServiceDeploymentConfiguration,
+    AciWebservice,
+    LocalWebservice,
+    LocalWebserviceDeploymentConfiguration,
+    Webservice,
+)
+
+__all__ = [
+    "AciServiceDeploymentConfiguration",
+    "AciWebservice",
+    "LocalWebservice",
+    "LocalWebserviceDeploymentConfiguration",
+    "Webservice",
+]
