@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 import os
 import signal
@@ -44,7 +45,7 @@ def serve(settings: Settings, load: Callable[[], Any]) -> int:
 
     listening_socket(settings).close()  # granian would share a taken port with whoever holds it
     multiprocessing.set_start_method("fork", force=True)
-    failed = multiprocessing.Event()
+    failed = mmap.mmap(-1, 1)  # shared with the workers; multiprocessing.Event would need /dev/shm
     server = Granian(
         "scoring",
         address=settings.host,
@@ -67,8 +68,8 @@ def serve(settings: Settings, load: Callable[[], Any]) -> int:
     try:
         server.serve(target_loader=partial(_start_worker, load, failed, os.getpid()), wrap_loader=False)
     except SystemExit as error:
-        return STARTUP_EXIT_CODE if failed.is_set() else int(error.code or 0)
-    return STARTUP_EXIT_CODE if failed.is_set() else 0
+        return STARTUP_EXIT_CODE if failed[0] else int(error.code or 0)
+    return STARTUP_EXIT_CODE if failed[0] else 0
 
 
 def _insist_on_stopping(server: Any) -> None:
@@ -88,11 +89,11 @@ def _insist_on_stopping(server: Any) -> None:
     server.signal_handler_interrupt = heard
 
 
-def _start_worker(load: Callable[[], Any], failed: Any, parent: int) -> Any:
+def _start_worker(load: Callable[[], Any], failed: mmap.mmap, parent: int) -> Any:
     """Make the application; when it cannot be made, end the whole server rather than try again for ever."""
     application = load()
     if application is None:
-        failed.set()
+        failed[0] = 1
         os.kill(parent, signal.SIGTERM)
         os._exit(STARTUP_EXIT_CODE)
     application.bodies.watch(SILENT_CLIENTS, partial(_ask_for_replacement, parent))
