@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from envbuild import programs
 from envbuild.core.errors import EngineError
 from envbuild.core.platforms import image_platform
 
@@ -44,6 +43,8 @@ def _asked(reference: str) -> Iterator[str]:
     if os.environ.get("DOCKER_HOST") or SOCKET.exists() or os.name == "nt":
         yield "docker"
     if _may_be_stored(reference):
+        from envbuild import programs
+
         yield from filter(programs.find, ("podman", "buildah"))
 
 

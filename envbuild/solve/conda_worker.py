@@ -6,8 +6,8 @@ and nobody trusts its exit code. It is started with `-I -S` and imports nothing 
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
+import importlib
 import json
 import os
 import re
@@ -16,6 +16,8 @@ import time
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from conda_loop import loop_for
 
 Json = dict[str, Any]
 
@@ -46,12 +48,13 @@ def _import_engine(folder: str) -> Any:
 
 
 def _engine_names() -> Any:
+    # the engine's modules import one another in a circle, which has to be entered here
+    gateway = importlib.import_module("rattler.repo_data.gateway")
     from rattler.channel import channel, channel_config, channel_priority
     from rattler.match_spec import match_spec
     from rattler.networking import client, middleware
     from rattler.package import BuildString, PackageName
     from rattler.rattler import GatewayError, SolverError
-    from rattler.repo_data import gateway
     from rattler.solver.solver import solve
     from rattler.version import Version
     from rattler.virtual_package import generic
@@ -251,22 +254,22 @@ def _too_new(record: Any, cutoff: dt.datetime | None) -> bool:
     return cutoff is not None and (made is None or made > cutoff)
 
 
-async def _converse(worker: Worker, lines: Iterable[str]) -> None:
+def _converse(worker: Worker, loop: Any, lines: Iterable[str]) -> None:
     for line in lines:
         wishes: list[Mapping[str, Any]] = json.loads(line)
-        pending = [asyncio.ensure_future(worker.answer(number, dict(wish))) for number, wish in enumerate(wishes)]
-        for done in asyncio.as_completed(pending):
-            sys.stdout.write(json.dumps(await done) + "\n")
+        for done in loop.as_completed([worker.answer(number, dict(wish)) for number, wish in enumerate(wishes)]):
+            sys.stdout.write(json.dumps(done) + "\n")
             sys.stdout.flush()
 
 
 def main(folder: str) -> None:
     """Answer what stdin asks until it ends; `folder` is where the engine is installed. Does not return."""
     try:
+        loop = loop_for(folder)
         engine = _import_engine(folder)
         settings = sys.stdin.readline()
         if settings:
-            asyncio.run(_converse(Worker(engine, json.loads(settings)), sys.stdin))
+            _converse(Worker(engine, json.loads(settings)), loop, sys.stdin)
         sys.stdout.flush()
     except BaseException:  # noqa: BLE001  (the other side reads stderr when no answer came)
         import traceback

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import json
 import os
 from collections.abc import Sequence
@@ -17,8 +16,8 @@ from envbuild.core.errors import EnvbuildError
 from envbuild.core.keys import canonical, sha256
 from envbuild.core.lock import PipFile, PipPackage
 from envbuild.core.progress import SILENT, Progress
+from envbuild.solve.frame import version_of
 from envbuild.solve.options import PipRequest, SolveOptions
-from envbuild.solve.pip import resolve_pip
 
 PIP_INSTALLER = "uv"
 CONDA_INSTALLER = "py-rattler"
@@ -34,11 +33,13 @@ def lock_tools(
     version of a tool.
     """
     names = [PIP_INSTALLER, *([CONDA_INSTALLER] if conda else [])]
-    pins = [f"{name}=={importlib.metadata.version(name)}" for name in names]
+    pins = [_pin(name) for name in names]
     place = _place(python, index, pins)
     kept = _read(place)
     if kept is not None:
         return kept
+    from envbuild.solve.pip import resolve_pip
+
     # only py-rattler can install conda packages, so the default index is asked where the definition's own has it not
     places = [index, *([IndexOptions()] if conda and index != IndexOptions() else [])]
     found: tuple[PipPackage, ...] = ()
@@ -55,6 +56,11 @@ def lock_tools(
     packages = tuple(_for_linux(one) for one in found)
     files.write_atomic(place, json.dumps([dataclasses.asdict(one) for one in packages]))
     return packages
+
+
+def _pin(name: str) -> str:
+    module = {CONDA_INSTALLER: "rattler"}.get(name, name)
+    return f"{name}=={version_of(module, name).rpartition(' ')[2]}"
 
 
 def _question(python: str, index: IndexOptions, options: SolveOptions, pins: Sequence[str]) -> PipRequest:

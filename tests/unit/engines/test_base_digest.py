@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from envbuild import programs
 from envbuild.engines import base_digest
 from envbuild.engines.base_digest import _asked, inspect_base
 
@@ -19,7 +20,7 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(base_digest, "STORE", tmp_path / "storage")
     monkeypatch.setattr(base_digest, "_configured", lambda: iter(()))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr(base_digest.programs, "find", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(programs, "find", lambda name: f"/usr/bin/{name}")
     return tmp_path
 
 
