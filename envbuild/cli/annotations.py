@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+from envbuild.core.errors import EnvbuildError
 
 if TYPE_CHECKING:
     from envbuild.core.errors import Problem
 
+Subject = TypeVar("Subject")
 FORMATS = ("text", "github", "gitlab", "json", "sarif")
 
 
-def add_format(parser: argparse.ArgumentParser) -> None:
-    """Add `--format`."""
+def add_format(parser: argparse.ArgumentParser, when: str = "") -> None:
+    """Add `--format`; `when` says when it has an effect."""
     parser.add_argument(
         "--format",
         choices=FORMATS,
         default="text",
-        help="how to print what is wrong: text, or annotations for GitHub Actions, GitLab's Code Quality, or SARIF readers",
+        help=f"{when}how to print what is wrong: text, or annotations for GitHub Actions, GitLab's Code Quality, or SARIF readers",
     )
 
 
@@ -33,3 +36,24 @@ def print_annotations(problems: Iterable[Problem], arguments: argparse.Namespace
     from envbuild.annotations import annotate
 
     print(annotate(problems, arguments.format, rule=rule, version=__version__), end="")
+
+
+def annotated(
+    subjects: Iterable[Subject],
+    problems_of: Callable[[Subject], Iterable[Problem]],
+    arguments: argparse.Namespace,
+    *,
+    rule: str,
+) -> int:
+    """Print the problems of all `subjects` as one document; return 1 where there are any, an error's own code where one is raised."""
+    problems: list[Problem] = []
+    code = 0
+    for subject in subjects:
+        try:
+            found = list(problems_of(subject))
+        except EnvbuildError as error:
+            found = list(error.problems)
+            code = max(code, error.exit_code)
+        problems += found
+    print_annotations(problems, arguments, rule=rule)
+    return max(code, int(bool(problems)))

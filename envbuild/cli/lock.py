@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envbuild.cli.annotations import add_format, annotated, wants_annotations
 from envbuild.cli.arguments import add_definition, add_quiet, add_solve, definition_or_default, solve_options
 from envbuild.core.errors import EnvbuildError
 
 if TYPE_CHECKING:
     from envbuild.api import Locked
+    from envbuild.core.errors import Problem
     from envbuild.solve.conda import CondaSolver
     from envbuild.solve.conda_process import SolverProcess
 
@@ -34,12 +36,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--dry-run", action="store_true", help="print which packages would move, write nothing")
     add_solve(parser)
     add_quiet(parser)
+    add_format(parser, "with --check: ")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Lock, or check, each definition."""
     paths = [definition_or_default(path) for path in arguments.definition or [None]]
+    if arguments.check and wants_annotations(arguments):
+        wanted = _wanted(paths, arguments)
+        return annotated(wanted, _reasons, arguments, rule="lock-check")
     if arguments.check:
         # every one is checked, so that one run names all that is stale
         return max([_check(path, name, arguments) for path, name in _wanted(paths, arguments)])
@@ -112,6 +118,16 @@ def _check_by_meaning(path: Path, environment: str, arguments: argparse.Namespac
         for reason in answer.reasons:
             print(f"  {reason}")
     return 0 if answer.fresh else 1
+
+
+def _reasons(wanted: tuple[Path, str]) -> tuple[Problem, ...]:
+    from envbuild.api import check
+    from envbuild.hooks.drift import placed
+
+    path, environment = wanted
+    if _unchanged(path, environment):
+        return ()
+    return tuple(placed(one, path) for one in check(path, environment=environment).reasons)
 
 
 def _lock(path: Path, environment: str, arguments: argparse.Namespace, solver: CondaSolver) -> None:

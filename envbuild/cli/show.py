@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envbuild.cli.annotations import add_format, annotated, wants_annotations
 from envbuild.core.errors import EnvbuildError
 
 if TYPE_CHECKING:
     from envbuild.core.definition import Definition
+    from envbuild.core.errors import Problem
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,11 +30,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "-e", "--environment", default="", metavar="NAME", help="one of several environments in a pyproject.toml"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON line a file")
+    add_format(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Show each file; one that is not understood does not stop the others."""
+    if wants_annotations(arguments):
+        return annotated(arguments.files, lambda path: _problems(path, arguments.environment), arguments, rule="show")
     results = [_show(path, arguments.environment, as_json=arguments.json) for path in arguments.files]
     return max(results)
 
@@ -56,6 +61,13 @@ def _show(path: Path, environment: str, *, as_json: bool) -> int:
     else:
         print(_words(path, definition))
     return 0
+
+
+def _problems(path: Path, environment: str) -> tuple[Problem, ...]:
+    from envbuild.api import read_definition
+
+    read_definition(path, environment)
+    return ()
 
 
 def _words(path: Path, definition: Definition) -> str:

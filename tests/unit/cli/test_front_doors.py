@@ -1,0 +1,278 @@
+"""init, clean, doctor, completion, schema and the annotations, through the command line in process."""
+
+import json
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+import tomllib
+
+from envbuild import programs
+from envbuild.cli.main import HOMES, parser
+from envbuild.cli.main import run as command
+from envbuild.completion import levels
+from envbuild.files import exclusive
+from tests.support.locked_project import project
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(capsys, *words):
+    code = command([str(one) for one in words])
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err
+    return code, printed.out, printed.err
+
+
+# init
+
+STARTS = {
+    "environment.yml": ("dependencies: [python=3.11, numpy]\n", {"conda-file": "environment.yml"}),
+    "requirements.txt": ("numpy\n", {"requirements": ["requirements.txt"]}),
+    "requirements.in": ("numpy\n", {"requirements": ["requirements.in"]}),
+    "Dockerfile": ("FROM ubuntu:24.04\n", {"build": "."}),
+}
+
+
+@pytest.mark.parametrize("name", sorted(STARTS))
+def test_init_names_what_is_there(here, capsys, name):
+    text, expected = STARTS[name]
+    Path(name).write_text(text)
+    code, out, _ = run(capsys, "init")
+    assert code == 0
+    assert f"found {name}" in out
+    table = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["envbuild"]
+    assert expected.items() <= table.items()
+    assert run(capsys, "show", "pyproject.toml")[0] == 0
+
+
+def test_init_keeps_what_a_pyproject_holds_byte_for_byte(here, capsys):
+    before = '# mine\n[project]\nname = "x"\nversion = "1"\ndependencies = ["numpy"]\n\n[tool.ruff]\nline-length = 99\n'
+    Path("pyproject.toml").write_text(before)
+    assert run(capsys, "init")[0] == 0
+    after = Path("pyproject.toml").read_text()
+    assert after.startswith(before.rstrip())
+    assert tomllib.loads(after)["tool"]["envbuild"]["project"] is True
+
+
+def test_init_changes_nothing_where_there_is_a_table(here, capsys):
+    definition = project(here)
+    before = definition.read_bytes()
+    code, out, _ = run(capsys, "init")
+    assert (code, definition.read_bytes()) == (0, before)
+    assert "nothing was changed" in out
+
+
+def test_init_dry_run_writes_nothing(here, capsys):
+    Path("requirements.txt").write_text("numpy\n")
+    _, out, _ = run(capsys, "init", "--dry-run")
+    assert out.startswith("[tool.envbuild]\n")
+    assert not Path("pyproject.toml").exists()
+
+
+def test_init_retells_an_azure_environment(here, capsys):
+    Path("env.yml").write_text("name: train\nimage: ubuntu:22.04\nconda_file: conda_file.yml\n")
+    Path("conda_file.yml").write_text(
+        "channels: [conda-forge]\ndependencies: [python=3.11, {pip: [\"six; python_version > '3'\"]}]\n"
+    )
+    assert run(capsys, "init")[0] == 0
+    table = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["envbuild"]
+    assert (table["name"], table["base"], table["channels"]) == ("train", "ubuntu:22.04", ["conda-forge"])
+    from envbuild.read import read_definition
+
+    # the lock of one answers the other
+    assert read_definition(here / "pyproject.toml").pip == read_definition(here / "env.yml").pip
+    assert read_definition(here / "pyproject.toml").conda == read_definition(here / "env.yml").conda
+
+
+def test_init_without_anything_says_what_to_write(here, capsys):
+    code, _, err = run(capsys, "init")
+    assert code == 3
+    assert "nothing to start from" in err
+    assert not Path("pyproject.toml").exists()
+
+
+def test_init_on_what_is_not_understood_writes_nothing(here, capsys):
+    Path("environment.yml").write_text("dependencis: [numpy]\n")
+    assert run(capsys, "init")[0] == 3
+    assert not Path("pyproject.toml").exists()
+
+
+# clean
+
+
+@pytest.fixture
+def cache(here, monkeypatch):
+    root = here / "cache"
+    monkeypatch.setenv("ENVBUILD_CACHE_DIR", str(root))
+    monkeypatch.setattr(programs, "find", lambda _: None)
+    for name in ("downloads/ab12", "downloads/cd34.part", "prefixes/p/bin/python", "mine/keep"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x" * 1000)
+    return root
+
+
+def test_clean_lists_with_sizes_and_removes_nothing(cache, capsys):
+    _, out, _ = run(capsys, "clean")
+    assert "downloads" in out
+    assert "2 items" in out
+    assert "nothing was removed (say --yes)" in out
+    assert (cache / "downloads/ab12").is_file()
+
+
+def test_clean_yes_removes_what_is_ours_and_nothing_else(cache, capsys):
+    code, _, _ = run(capsys, "clean", "--yes")
+    assert code == 0
+    assert not (cache / "downloads/ab12").exists()
+    assert not (cache / "prefixes/p").exists()
+    assert (cache / "mine/keep").is_file()
+
+
+def test_clean_leaves_what_another_process_holds(cache, capsys):
+    with exclusive(cache / "downloads/cd34.lock"):
+        _, out, _ = run(capsys, "clean", "downloads", "--yes")
+    assert "in use, left: downloads/cd34.part" in out
+    assert (cache / "downloads/cd34.part").is_file()
+    run(capsys, "clean", "downloads", "--yes")
+    assert list((cache / "downloads").iterdir()) == []
+
+
+def test_clean_does_not_follow_a_link_out_of_the_cache(cache, here, capsys):
+    (here / "precious").mkdir()
+    (here / "precious/file").write_text("x")
+    (cache / "prefixes/link").symlink_to(here / "precious")
+    run(capsys, "clean", "--yes")
+    assert not (cache / "prefixes/link").is_symlink()
+    assert (here / "precious/file").is_file()
+
+
+def test_clean_can_spare_what_was_used_lately(cache, capsys):
+    old = time.time() - 40 * 86400
+    os.utime(cache / "downloads/ab12", (old, old))
+    found = json.loads(run(capsys, "clean", "--unused", "30", "--json")[1])
+    assert [one["name"] for one in found["items"]] == ["ab12"]
+
+
+def test_clean_of_the_workspace_spares_what_is_registered_or_young(cache, here, capsys):
+    from envbuild.workspace.workspace import Workspace
+
+    workspace = Workspace.create(here)
+    kept, stray, young = (workspace.store.put_bytes(text) for text in (b"kept", b"stray", b"young"))
+    workspace.catalogue.register("model", "m", {"files": [["f", kept, 4, False]]})
+    for digest in (kept, stray):
+        os.utime(workspace.store.path(digest), (1e9, 1e9))
+    run(capsys, "clean", "workspace", "--yes")
+    assert workspace.store.path(kept).is_file()
+    assert workspace.store.path(young).is_file()
+    assert not workspace.store.path(stray).exists()
+    with sqlite3.connect(workspace.folder / "catalogue.sqlite") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_clean_of_an_unknown_kind_names_the_known(cache, capsys):
+    code, _, err = run(capsys, "clean", "everything")
+    assert code == 1
+    assert "downloads" in err
+
+
+# doctor
+
+
+def test_doctor_says_what_is_used_and_why_and_shows_no_secret(here, capsys, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:hunter2@proxy.example:3128")
+    monkeypatch.setenv("SSL_CERT_FILE", str(here / "missing.pem"))
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("HOME", str(here))
+    config = {
+        "auths": {"registry.example": {"auth": "aHVudGVyMjpodW50ZXIy"}},
+        "credHelpers": {"other.example": "nowhere"},
+    }
+    (here / ".docker").mkdir()
+    (here / ".docker/config.json").write_text(json.dumps(config))
+    code, out, _ = run(capsys, "doctor", "--json")
+    found = {(one["topic"], one["name"]): one for one in json.loads(out)}
+    assert code == 1
+    assert found["certificates", "SSL_CERT_FILE"]["state"] == "wrong"
+    assert found["proxies", "HTTPS_PROXY"]["value"] == "http://proxy.example:3128"
+    assert "login" in found["registries", "registry.example"]["value"]
+    assert found["registries", "other.example"]["state"] == "wrong"
+    assert any("--engine auto takes it" in one.get("why", "") for one in found.values())
+    assert "hunter2" not in out
+    assert "aHVudGVy" not in out
+
+
+# completion
+
+
+def test_completion_knows_every_command_and_option():
+    known = {one.path: one for one in levels(parser())}
+    assert {(name,) for name in HOMES} <= set(known)
+    assert "--check" in {name for option in known["lock",].options for name in option.names}
+    assert ("hook", "secrets") in known
+    assert ("hook", "envbuild-secrets") not in known
+
+
+def bash_completes(script, *words):
+    test = f'source {script}; COMP_WORDS=({" ".join(words)} ""); COMP_CWORD={len(words)}; _envbuild_complete; echo "${{COMPREPLY[@]}}"'
+    return programs.run(["bash", "-c", test]).stdout.split()
+
+
+def test_bash_completes_commands_options_and_values(here, capsys):
+    script = here / "completion.bash"
+    script.write_text(run(capsys, "completion", "bash")[1])
+    assert "lock" in bash_completes(script, "envbuild")
+    assert "--update-all" in bash_completes(script, "envbuild", "lock")
+    assert bash_completes(script, "envbuild", "lock", "--solver") == ["rattler", "conda-lock"]
+    assert "secrets" in bash_completes(script, "envbuild", "hook")
+    assert "--write" in bash_completes(script, "envbuild", "hook", "dockerfile")
+
+
+@pytest.mark.parametrize(
+    ("shell", "check"), [("bash", ["bash", "-n"]), ("zsh", ["zsh", "-n"]), ("fish", ["fish", "--no-execute"])]
+)
+def test_each_completion_is_a_script_of_its_shell(here, capsys, shell, check):
+    if programs.find(check[0]) is None:
+        pytest.skip(f"{shell} is not installed")
+    script = here / "script"
+    script.write_text(run(capsys, "completion", shell)[1])
+    done = programs.run([*check, str(script)], check=False)
+    assert (done.code, done.stderr) == (0, "")
+
+
+# schema, annotations
+
+
+def test_schema_writes_all_of_them(here, capsys):
+    run(capsys, "schema", "--all", "schemas")
+    assert len(list((here / "schemas").glob("*.schema.json"))) == 6
+    assert json.loads(run(capsys, "schema", "pylock")[1])["title"] == "pylock.toml"
+
+
+def test_lock_check_annotates_the_line(here, capsys):
+    definition = project(Path("sub"))
+    assert run(capsys, "lock", "--check", definition, "--format", "github") == (0, "", "")
+    definition.write_text(definition.read_text().replace('"alpha"', '"alpha>=2"'))
+    code, out, _ = run(capsys, "lock", "--check", definition, "--format", "github")
+    assert code == 1
+    assert out.startswith("::error file=sub/pyproject.toml,line=5,title=envbuild lock-check::")
+
+
+def test_show_annotates_every_file_that_is_not_understood(here, capsys):
+    Path("environment.yml").write_text("dependencies:\n- numpy=\n- 3\n")
+    Path("requirements.txt").write_text("six\n")
+    code, out, _ = run(capsys, "show", "requirements.txt", "environment.yml", "missing.yml", "--format", "json")
+    assert code == 3
+    files = {one["file"] for one in json.loads(out)}
+    assert files == {"environment.yml", "missing.yml"}
