@@ -24,6 +24,8 @@ HOMES = {
     "serve": "serve",
     "model": "model",
     "environment": "environment",
+    "run": "run",
+    "azureml-run": "run",
     "diff": "locks",
     "export": "locks",
     "import": "locks",
