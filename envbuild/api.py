@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from envbuild.core.definition import Definition
 from envbuild.core.errors import DefinitionError, LockError, Problem, ServiceError
-from envbuild.core.lock import Lock
 from envbuild.core.progress import SILENT, Progress
 from envbuild.lockfile import find_lock, load_lock, lock_folder, lock_name, lock_path, sources_unchanged, store_lock
 
 if TYPE_CHECKING:
     from envbuild.app import Scoring, ServedModel
     from envbuild.core.freshness import Freshness
+    from envbuild.core.lock import Lock
     from envbuild.core.plan import App, Plan
     from envbuild.engines.local import LocalEnvironment
     from envbuild.engines.local_service import LocalService

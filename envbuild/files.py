@@ -6,8 +6,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +18,8 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644) -> None
     Raises:
         EnvbuildError: the folder cannot be written; the old file, if any, is untouched.
     """
+    import tempfile  # here, as in `new_folder`: what only reads does not wait for it
+
     data = content.encode() if isinstance(content, str) else content
     temporary: str | None = None
     try:
@@ -49,6 +49,9 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     if path.is_file() or (path.is_dir() and any(path.iterdir()) and not overwrite):
         raise EnvbuildError(f"{path} already exists", hint="name another folder, or say --overwrite")
+    import shutil
+    import tempfile
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

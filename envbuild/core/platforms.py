@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform as machine
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -122,12 +121,18 @@ def parse_platform(text: str) -> Platform:
 def this_platform() -> Platform:
     """Return the platform that this process runs on (`linux-64` where it is one that we do not know)."""
     for one in PLATFORMS.values():
-        if one.sys_platform == sys.platform and one.platform_machine == machine.machine():
+        if one.sys_platform == sys.platform and one.platform_machine == _machine():
             return one
     return PLATFORMS["linux-64"]
 
 
 def image_platform() -> Platform:
     """Return the Linux platform that containers have on this machine."""
-    arm = machine.machine().lower() in ("aarch64", "arm64")
+    arm = _machine().lower() in ("aarch64", "arm64")
     return PLATFORMS["linux-aarch64" if arm else "linux-64"]
+
+
+def _machine() -> str:
+    import platform  # it is not needed to lock for a platform that is named
+
+    return platform.machine()

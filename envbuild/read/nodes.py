@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -136,6 +135,8 @@ def only_keys(node: Node, accepted: Iterable[str], findings: Findings, *, what: 
     known = tuple(accepted)
     for key, value in node.items():
         if key not in known:
+            import difflib
+
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
             hint = f"did you mean {near[0]!r}?" if near else f"accepted: {', '.join(known)}"
             findings.refuse(value.origin, f"{key!r} is not a key of {what}", hint)

@@ -98,12 +98,12 @@ class Loop:
     def as_completed(self, coroutines: Iterable[Coroutine[Any, Any, Any]]) -> Iterator[Any]:
         """Run `coroutines` beside one another; yield each one's result as it comes, or raise its error."""
         done: list[Future] = []
-        count = 0
-        for count, one in enumerate(coroutines, 1):
+        waiting = list(coroutines)
+        for one in waiting:
             future = self.create_future()
             future.add_done_callback(done.append)
             self.call_soon_threadsafe(self._step, one, future)
-        for _ in range(count):
+        for _ in waiting:
             while not done:
                 call, arguments = self._calls.get()
                 call(*arguments)

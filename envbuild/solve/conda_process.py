@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _START = "import sys; folders = sys.argv[1:]; sys.path += folders; import conda_worker; conda_worker.main(folders[1])"
 _VALUED = ("-o", "--output", "-e", "--environment", "--platform", "--exclude-newer", "--mirror", "--allow-sdist")
 _DEFINITIONS = ("environment.yml", "environment.yaml", "pyproject.toml")
+_KILL = 9 if hasattr(os, "posix_spawn") else 15
 _unreaped: set[int] = set()
 
 
@@ -172,10 +173,8 @@ def _spawn(argv: list[str], environ: dict[str, str], log: int) -> tuple[int, IO[
 
 
 def _end(pid: int) -> None:
-    import signal
-
     try:
-        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        os.kill(pid, _KILL)
     except OSError:
         return
     _reap(pid)

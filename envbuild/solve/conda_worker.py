@@ -17,8 +17,6 @@ import types
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from conda_loop import loop_for
-
 Json = dict[str, Any]
 
 EXPLAIN_SECONDS = 10
@@ -265,7 +263,8 @@ def _converse(worker: Worker, loop: Any, lines: Iterable[str]) -> None:
 def main(folder: str) -> None:
     """Answer what stdin asks until it ends; `folder` is where the engine is installed. Does not return."""
     try:
-        loop = loop_for(folder)
+        # a neighbour: what is here has no package around it
+        loop = importlib.import_module("conda_loop").loop_for(folder)
         engine = _import_engine(folder)
         settings = sys.stdin.readline()
         if settings:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.core.definition import Definition
-from envbuild.core.freshness import freshness
 from envbuild.core.lock import Lock
 from envbuild.core.platforms import PLATFORMS, image_platform, parse_platform
 from envbuild.core.progress import SILENT, Progress
@@ -15,8 +14,6 @@ from envbuild.solve.conda import CondaSolver, seconds
 from envbuild.solve.options import SolveOptions
 from envbuild.solve.task import Task, look
 from envbuild.solve.virtual import parse_virtual_package
-from envbuild.solve.with_conda import lock_with_conda, new_solver
-from envbuild.solve.without_conda import lock_user_managed, lock_without_conda
 
 if TYPE_CHECKING:
     from envbuild.solve.base import InspectBase
@@ -56,6 +53,8 @@ def make_lock(
     if previous is not None and (kept := _kept(task, previous)) is not None:
         return kept
     if definition.user_managed:
+        from envbuild.solve.without_conda import lock_user_managed
+
         return lock_user_managed(task)
     return _with_tools(task, _solve(task, solver))
 
@@ -63,7 +62,11 @@ def make_lock(
 def _solve(task: Task, solver: CondaSolver | None) -> Lock:
     definition, options = task.definition, task.options
     if not definition.uses_conda:
+        from envbuild.solve.without_conda import lock_without_conda
+
         return lock_without_conda(task)
+    from envbuild.solve.with_conda import lock_with_conda, new_solver
+
     if solver is not None and options.solver == "rattler":
         return lock_with_conda(task, solver)
     with new_solver(options) as own:
@@ -95,6 +98,8 @@ def _platforms(definition: Definition, previous: Lock | None, options: SolveOpti
 
 def _kept(task: Task, previous: Lock) -> Lock | None:
     """Return `previous` if it still answers: as it is for the same definition, with a new hash for one that it satisfies."""
+    from envbuild.core.freshness import freshness
+
     options = task.options
     wishes = {parse_virtual_package(text)[1] for text in options.virtual_packages}
     moving = options.update or options.update_all or options.update_base

@@ -52,8 +52,9 @@ def lock_with_conda(task: Task, solver: Solver) -> Lock:
 
 def _look_and_import(task: Task) -> BaseFacts:
     """Ask for the base, and import what the end of the solve needs: both cost nothing while another process computes."""
-    for module in ("solve.content_hash", "solve.tools", "formats.conda_lock", "files"):
+    for module in ("solve.content_hash", "solve.tools", "formats.conda_lock"):
         import_module(f"envbuild.{module}")
+    import_module("tempfile")
     return look(task, read=False)
 
 
