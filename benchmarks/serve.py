@@ -74,12 +74,14 @@ def measure_side_by_side(
     starts: dict[str, list[tuple[float, int]]] = {}
     for _ in range(options.rounds):
         for peer in peers:
-            with tempfile.TemporaryDirectory() as folder, peer.start(Path(folder), script, workers) as running:
-                starts.setdefault(peer.name, []).append((running.started_s, 0))
-                for count in connections:
-                    found = measure(running.url, peer.body(script), peer.headers, count, options.seconds)
-                    loads.setdefault((peer.name, count), []).append(found)
-                starts[peer.name][-1] = (running.started_s, running.memory_bytes())
+            try:
+                with tempfile.TemporaryDirectory() as folder, peer.start(Path(folder), script, workers) as running:
+                    for count in connections:
+                        found = measure(running.url, peer.body(script), peer.headers, count, options.seconds)
+                        loads.setdefault((peer.name, count), []).append(found)
+                    starts.setdefault(peer.name, []).append((running.started_s, running.memory_bytes()))
+            except PeerMissingError as error:  # noqa: PERF203 - one missing peer must not hide the others
+                print(f"{peer.name}, {workers} workers: left out: {error}", file=sys.stderr)
     return [
         summary(name, script, workers, count, found, starts[name])
         for (name, count), found in sorted(loads.items(), key=lambda one: one[0][1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -138,7 +139,7 @@ class Peer:
         process = subprocess.Popen(
             self.command(self.python, folder, port, workers),
             cwd=folder,
-            env={**os.environ, "BENTOML_DO_NOT_TRACK": "True", "PYTHONPATH": str(folder)},
+            env=self._environment(folder),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -148,12 +149,11 @@ class Peer:
             self._wait(process, url, script)
             yield Running(url=url, started_s=time.perf_counter() - begin, pid=process.pid)
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            _end(process)
+
+    def _environment(self, folder: Path) -> dict[str, str]:
+        programs_first = f"{Path(self.python).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        return {**os.environ, "PATH": programs_first, "PYTHONPATH": str(folder), "BENTOML_DO_NOT_TRACK": "True"}
 
     def _wait(self, process: subprocess.Popen[bytes], url: str, script: str) -> None:
         limit = time.monotonic() + START_LIMIT_S
@@ -167,6 +167,15 @@ class Peer:
                 if process.poll() is not None or time.monotonic() > limit:
                     raise PeerMissingError(f"{self.name} does not answer: {error}") from error
                 time.sleep(0.05)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server and what it started; its group may be gone already."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
 
 
 def _free_port() -> int:
