@@ -35,6 +35,7 @@ HOMES = {
     "demo": "demo",
     "hook": "hook",
     "init": "init",
+    "report": "report",
     "schema": "schema",
     "doctor": "doctor",
     "completion": "completion",

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import sys
 import time
 from pathlib import Path
 

@@ -1,0 +1,105 @@
+"""`envbuild report`: one HTML page about a lock."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envbuild.cli.arguments import add_definition, definition_or_default
+
+if TYPE_CHECKING:
+    from envbuild.core.lock import Lock
+    from envbuild.core.plan import Plan
+    from envbuild.report import Report
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "report",
+        help="one HTML page about a lock: sizes, dependencies, licences, changes, keys",
+        description="The page needs no network and no JavaScript to be read. Of a definition it has the layers and their keys too. "
+        "Changes are those since --against, else since the last commit, where the lock is in a git repository and differs from it.",
+    )
+    add_definition(parser)
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("report.html"), help="the page (default: report.html)"
+    )
+    parser.add_argument("--against", default="", metavar="OLD", help="a lock file, or a git revision of this one")
+    parser.add_argument("--platform", default="", metavar="P", help="one of the lock's platforms (default: its first)")
+    parser.add_argument("--open", action="store_true", help="show it in the browser")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page."""
+    from envbuild.files import write_atomic
+    from envbuild.report import page
+
+    report = _report(arguments)
+    write_atomic(arguments.output, page(report))
+    print(arguments.output)
+    if arguments.open:
+        import webbrowser
+
+        webbrowser.open(arguments.output.resolve().as_uri())
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> Report:
+    from envbuild.cli.image import subdir
+    from envbuild.lockfile import load_lock
+    from envbuild.report import gather
+
+    path = definition_or_default(arguments.definition)
+    file, plan, requested = _inputs(path, arguments)
+    previous, against = _previous(file, arguments.against)
+    return gather(
+        load_lock(file),
+        title=(plan.definition.name if plan else "") or path.resolve().name,
+        file=str(file),
+        platform=subdir(arguments.platform),
+        requested=requested,
+        plan=plan,
+        previous=previous,
+        against=against,
+    )
+
+
+def _inputs(path: Path, arguments: argparse.Namespace) -> tuple[Path, Plan | None, set[str]]:
+    """Return the lock's file; where `path` is a definition, also its plan and what it asks for by name."""
+    from envbuild.api import read_definition
+    from envbuild.cli.image import subdir
+    from envbuild.core.errors import LockError
+    from envbuild.core.plan import make_plan
+    from envbuild.formats.detect import lock_format
+    from envbuild.lockfile import find_lock, load_lock, read_text
+
+    if path.is_file() and lock_format(read_text(path), path.name):
+        return path, None, set()
+    found = find_lock(path, arguments.environment)
+    if found is None:
+        raise LockError(f"{path} has no lock", hint=f"run `envbuild lock {path}`")
+    definition = read_definition(path, arguments.environment)
+    plan = make_plan(definition, load_lock(found), subdir(arguments.platform), allow_unpinned_base=True)
+    return found, plan, {one.name for one in definition.conda} | {one.name for one in definition.pip}
+
+
+def _previous(file: Path, against: str) -> tuple[Lock | None, str]:
+    """Return the lock to compare with, and how it is called; None where there is none."""
+    from envbuild import programs
+    from envbuild.core.errors import LockError
+    from envbuild.formats.detect import read_lock
+    from envbuild.lockfile import load_lock, read_text
+
+    if against and Path(against).is_file():
+        return load_lock(Path(against)), against
+    revision = against or "HEAD"
+    if not revision.startswith("-") and programs.find("git"):
+        shown = programs.run(["git", "show", f"{revision}:./{file.name}"], cwd=file.parent.resolve(), check=False)
+        if shown.code == 0 and (against or shown.stdout != read_text(file)):
+            return read_lock(shown.stdout, file.name), f"{revision} of {file.name}"
+    if against:
+        raise LockError(f"{against} is no file, and no git revision that has {file.name}")
+    return None, ""
