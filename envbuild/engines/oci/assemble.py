@@ -36,7 +36,8 @@ from envbuild.net.images import OCI_MANIFEST, Descriptor, ImageSource, ResolvedI
 from envbuild.net.registry import RegistryClient
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
-KEY, PACKAGES, BYTECODE = "dev.envbuild.image-key", "dev.envbuild.packages", "dev.envbuild.bytecode"
+KEY, SETTINGS = "dev.envbuild.image-key", "dev.envbuild.settings"
+PACKAGES, BYTECODE = "dev.envbuild.packages", "dev.envbuild.bytecode"
 _FORMAT = 1
 
 
@@ -97,6 +98,8 @@ class Assembler:
             NetworkError, IntegrityError: base or packages cannot be had.
         """
         refuse(plan)
+        if plan.definition.user_managed and plan.definition.pip:
+            self.progress.note("the oci engine runs nothing: that the base has the declared packages is not checked")
         self.store.sweep()
         source = base_source(plan.lock.base, self.root, self.registry, self.store)
         base = source.resolve(plan.selection.platform)
@@ -213,7 +216,7 @@ class Assembler:
             "mediaType": OCI_MANIFEST,
             "config": config.to_dict(),
             "layers": [*map(_as_oci, base.layers), *(_annotated(draft, layer) for draft, layer in pairs)],
-            "annotations": _annotations(plan, [draft for draft, _ in pairs]),
+            "annotations": _annotations(plan, self.settings, [draft for draft, _ in pairs]),
         }
         manifest = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
         return Assembled(
@@ -255,10 +258,11 @@ def _compiles(unit: Unit) -> bool:
     return isinstance(unit, WheelUnit | CondaUnit) and unit.surroundings.interpreter is not None
 
 
-def _annotations(plan: Plan, drafts: Sequence[_Draft]) -> dict[str, str]:
+def _annotations(plan: Plan, settings: OciSettings, drafts: Sequence[_Draft]) -> dict[str, str]:
     compiled = any(_compiles(one) for draft in drafts for one in draft.packages)
     told = {
         KEY: plan.image_key,
+        SETTINGS: settings.wording,
         BYTECODE: "unchecked-hash" if compiled else "none",
         "org.opencontainers.image.base.name": plan.lock.base.reference.partition("@")[0],
         "org.opencontainers.image.base.digest": plan.lock.base.digest,

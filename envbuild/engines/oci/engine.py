@@ -12,7 +12,7 @@ from envbuild.core.errors import EngineError, IntegrityError
 from envbuild.core.plan import Plan
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
-from envbuild.engines.oci.assemble import KEY, Assembled, Assembler
+from envbuild.engines.oci.assemble import KEY, SETTINGS, Assembled, Assembler
 from envbuild.engines.oci.outputs import (
     Output,
     parse_output,
@@ -65,6 +65,7 @@ class OciEngine:
         del render_options, secrets  # nothing is rendered, and nothing is run that would need a secret
         start = time.monotonic()
         options = options or BuildOptions()
+        _check_options(options)
         output = _output(options, tags)
         if self.settings.attest and output.kind != "registry":
             raise EngineError(
@@ -137,7 +138,7 @@ class OciEngine:
 
     def _stored(self, store: Store, image: Image) -> Image | None:
         """Return the image of that name and key where it is in the store, and in docker where it would be loaded."""
-        found = stored(store, image.name, image.key, KEY)
+        found = stored(store, image.name, {KEY: image.key, SETTINGS: self.settings.wording})
         if found is None:
             return None
         descriptor, manifest = found
@@ -147,6 +148,27 @@ class OciEngine:
             return None
         store.name((image.name, *image.tags), descriptor)
         return replace(image, id=identity, digest=descriptor.digest, size=size)
+
+
+def _check_options(options: BuildOptions) -> None:
+    """Check that nothing is asked for that only a build of a Dockerfile has.
+
+    Raises:
+        EngineError: names what has no meaning here.
+    """
+    asked = {
+        "--build-arg": options.build_args,
+        "--target": options.target,
+        "--ssh": options.ssh,
+        "--cache-from": options.cache_from,
+        "--cache-to": options.cache_to,
+        "--builder": options.builder,
+    }
+    refused = [name for name, value in asked.items() if value]
+    if refused:
+        raise EngineError(
+            f"{', '.join(refused)}: the oci engine builds no Dockerfile", hint="leave it out, or choose another engine"
+        )
 
 
 def _output(options: BuildOptions, tags: tuple[str, ...]) -> Output:

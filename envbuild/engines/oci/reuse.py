@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from envbuild.core.errors import EnvbuildError, NetworkError
@@ -78,8 +78,8 @@ def packages_of(manifest: dict[str, Any]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(part.partition("==")[0] for part in text.split()) for text in texts if text)
 
 
-def stored(store: Store, name: str, image_key: str, annotation: str) -> tuple[Descriptor, dict[str, Any]] | None:
-    """Return the manifest that the store has as `name`, where it is of `image_key` and whole."""
+def stored(store: Store, name: str, annotations: Mapping[str, str]) -> tuple[Descriptor, dict[str, Any]] | None:
+    """Return the manifest that the store has as `name`, where it has `annotations` (key, settings) and is whole."""
     descriptor = store.named(name)
     data = store.read(descriptor) if descriptor is not None else None
     if descriptor is None or data is None:
@@ -87,7 +87,7 @@ def stored(store: Store, name: str, image_key: str, annotation: str) -> tuple[De
     manifest: dict[str, Any] = json.loads(data)
     own = [Descriptor.from_dict(one, name) for one in manifest.get("layers") or () if one.get("annotations")]
     whole = all(_is_there(store, one) for one in own)
-    fits = (manifest.get("annotations") or {}).get(annotation) == image_key
+    fits = annotations.items() <= (manifest.get("annotations") or {}).items()
     return (descriptor, manifest) if whole and fits else None
 
 

@@ -24,3 +24,10 @@ class OciSettings:
     attest: bool = False
     load: bool | None = None
     workers: int = 0
+
+    @property
+    def wording(self) -> str:
+        """What of it shows in the image, in one line."""
+        code = "bytecode" if self.bytecode else "no bytecode"
+        appended = f", appended to {self.append_to}" if self.append_to else ""
+        return f"{self.compression}, {self.layers} layers, {code}{appended}"

@@ -353,3 +353,16 @@ def test_several_platforms_go_where_several_fit(tmp_path, base):
         )
     with pytest.raises(EngineError, match="one plan for each"):
         platforms_image(OciEngine(ALONE), [], name="x:1", options=BuildOptions(output=f"oci:{tmp_path}/image"))
+
+
+def test_an_image_of_other_settings_is_another_image(tmp_path, base, packages):
+    made = plan(tmp_path, pip=packages, base=base)
+    assembled(made, "")
+    assert assembled(made, "", OciSettings(load=False, layers=1)).built
+    assert not assembled(made, "", OciSettings(load=False, layers=1)).built
+
+
+def test_what_belongs_to_a_dockerfile_is_refused(tmp_path, base):
+    options = BuildOptions(build_args=(("A", "1"),), target="stage")
+    with pytest.raises(EngineError, match="--build-arg, --target: the oci engine builds no Dockerfile"):
+        OciEngine(ALONE).image(plan(tmp_path, base=base), name="demo/image:1", options=options)
