@@ -18,6 +18,7 @@ from envbuild.workspace.workspace import Workspace as CoreWorkspace
 if TYPE_CHECKING:
     from envbuild.azureml.core.environment import Environment
     from envbuild.azureml.core.workspace import Workspace
+    from envbuild.engines.protocol import BuildOptions
 
 KIND = "build"
 
@@ -235,12 +236,17 @@ def _tell(found: LockedEnvironment, progress: LogProgress) -> None:
         progress.line(diff_text(found.moved) if found.moved else "locked again: nothing moved")
 
 
-def _image(core: CoreWorkspace, found: LockedEnvironment, platform: str, progress: LogProgress) -> dict[str, Any]:
-    from envbuild.engines.protocol import BuildOptions
+def build_options(core: CoreWorkspace, *, push: bool = False) -> BuildOptions:
+    """Return how images of this workspace are built: its setting `build_network` is the network of the build's steps."""
+    from envbuild.engines.protocol import BuildOptions as Options
 
+    return Options(push=push, network=str(core.settings.get("build_network", "")))
+
+
+def _image(core: CoreWorkspace, found: LockedEnvironment, platform: str, progress: LogProgress) -> dict[str, Any]:
     plan = found.plan(platform)
     tags = (f"{core.registry}/{plan.image_name}",) if core.registry else ()
-    image = api.image(plan, tags=tags, options=BuildOptions(push=bool(tags)), root=found.root, progress=progress)
+    image = api.image(plan, tags=tags, options=build_options(core, push=bool(tags)), root=found.root, progress=progress)
     progress.line(f"{image.name}: {'built' if image.built else 'exists'} in {image.engine}")
     return {"image": tags[0] if tags else image.name, "digest": image.digest or image.id, "key": image.key}
 

@@ -196,12 +196,13 @@ def _as_process(record: Record, made: api.Package, progress: LogProgress) -> dic
 
 
 def _in_container(record: Record, made: api.Package, progress: LogProgress) -> dict[str, Any]:
+    from envbuild.azureml.building import build_options
     from envbuild.engines.detect import container_engine
     from envbuild.engines.local_service import wait_until_healthy
     from envbuild.engines.protocol import RunOptions
 
     plan, values = made.plan, record.values
-    image = api.image(plan, root=made.root, progress=progress)
+    image = api.image(plan, options=build_options(record.workspace), root=made.root, progress=progress)
     engine = container_engine(image.engine)
     keys = record.folder / "keys"
     limits = values["deployment"]

@@ -237,11 +237,17 @@ def _without_script(workspace: Workspace, models: Sequence[Model]) -> tuple[Regi
 
 
 def _build(workspace: Workspace, made: api.Package, name: str, progress: LogProgress) -> str:
-    from envbuild.engines.protocol import BuildOptions
+    from envbuild.azureml.building import build_options
 
     registry = workspace.core.registry
     full = f"{registry}/{name}" if registry else name
-    api.image(made.plan, tags=(full,), options=BuildOptions(push=bool(registry)), root=made.root, progress=progress)
+    api.image(
+        made.plan,
+        tags=(full,),
+        options=build_options(workspace.core, push=bool(registry)),
+        root=made.root,
+        progress=progress,
+    )
     return full
 
 

@@ -199,11 +199,12 @@ def _canceled(task: Task) -> bool:
 
 
 def _in_container(task: Task, found: LockedEnvironment, progress: LogProgress) -> int:
+    from envbuild.azureml.building import build_options
     from envbuild.engines.detect import container_engine
     from envbuild.engines.protocol import RunOptions
 
     plan = found.plan()
-    image = api.image(plan, root=found.root, progress=progress)
+    image = api.image(plan, options=build_options(task.workspace.core), root=found.root, progress=progress)
     engine = container_engine(image.engine)
     places = {str(task.record.folder.resolve()): _IN_CONTAINER, str(_INSIDE): f"{_IN_CONTAINER}-names"}
     folder = f"{_IN_CONTAINER}/snapshot"

@@ -1,0 +1,174 @@
+"""What needs a container engine: images of environments, packages, runs and services in containers."""
+
+import json
+import os
+import urllib.error
+import urllib.request
+
+import pytest
+
+from envbuild import programs
+from envbuild.azureml.core import Environment, Experiment, Model, ScriptRunConfig, Webservice
+from envbuild.azureml.core.model import InferenceConfig
+from envbuild.azureml.core.webservice import AciWebservice, LocalWebservice
+from envbuild.core.errors import ServiceError
+from tests.azureml.test_environments import of_channel
+from tests.support.channel import python_module
+
+pytestmark = pytest.mark.engine
+
+SCORE = """
+import json, os
+import adder
+
+def init():
+    global offset
+    offset = int(open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "offset.txt")).read())
+
+def run(data):
+    return {"sum": sum(json.loads(data)["data"]) + offset, "adder": adder.__version__}
+"""
+TRAIN = """
+import os, sys
+from azureml.core import Run
+import adder
+
+run = Run.get_context(allow_offline=False)
+run.log("version", adder.__version__)
+os.makedirs("outputs", exist_ok=True)
+open("outputs/model.pkl", "w").write("model")
+print("in a container", os.path.exists("/.dockerenv"))
+sys.exit(int(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def packages(channel, conda_python, index):
+    for one in (*conda_python, python_module("adder", "1.0")):
+        channel.add(one)
+    index.add("werkzeug", "3.0", files={"werkzeug/__init__.py": ""})
+    index.add("granian", "2.0", files={"granian_is_not_here.py": ""})
+    return channel
+
+
+@pytest.fixture
+def trusted(on_engine, ca_bundle, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_bundle))
+
+
+@pytest.fixture
+def env(ws, packages, index, release_image, trusted):
+    ws.core.change_settings(build_network="host")
+    made = of_channel("myenv", packages, "adder=1.0", "pip", pip=["azureml-defaults"])
+    made.python.conda_dependencies.set_pip_index_url(f"--index-url {index.url}")
+    made.docker.base_image = release_image("ubuntu", "24.04").reference
+    return made
+
+
+@pytest.fixture
+def inference_config(project, env):
+    (project / "offset.txt").write_text("100")
+    (project / "score.py").write_text(SCORE)
+    return InferenceConfig(entry_script="score.py", environment=env)
+
+
+@pytest.fixture
+def deployed(ws):
+    yield
+    for service in Webservice.list(ws):
+        service.delete()
+
+
+def test_an_environment_is_built_pushed_and_found_again(ws, env, registry):
+    ws.container_registry = f"{registry}/team"
+    build = env.build(workspace=ws)
+    build.wait_for_completion(show_output=True)
+    assert build.status == "Succeeded", build.get_log()
+    details = env.get_image_details(workspace=ws)
+    assert details.image_exist
+    assert details.image == build.image
+    assert details.registry == f"{registry}/team"
+    assert details.digest.startswith("sha256:")
+    again = env.build(ws).wait_for_completion(show_output=False)
+    assert "exists" in again.get_log()
+
+
+def test_a_package_is_an_image_that_answers(ws, inference_config, on_engine):
+    model = Model.register(ws, "offset.txt", "offset")
+    package = Model.package(ws, [model], inference_config, image_name="mypackage", image_label="v1")
+    package.wait_for_creation(show_output=True)
+    package.pull()
+    assert package.location == "mypackage:v1"
+    with pytest.raises(ServiceError, match="cannot be saved"):
+        package.save("there")
+    service = Model.deploy(
+        ws, "same-package", [model], inference_config, LocalWebservice.deploy_configuration(use_docker=True)
+    )
+    try:
+        service.wait_for_deployment(show_output=True)
+        assert service.run(json.dumps({"data": [1, 2]})) == {"sum": 103, "adder": "1.0"}
+        assert service.get_logs()
+    finally:
+        service.delete()
+    assert service.state == "deleted"
+
+
+def test_a_saved_package_builds_with_plain_docker(ws, inference_config, on_engine, ca_bundle):
+    model = Model.register(ws, "offset.txt", "offset")
+    package = Model.package(ws, [model], inference_config, generate_dockerfile=True)
+    package.wait_for_creation()
+    package.save("./imagefiles")
+    done = programs.run(
+        [
+            "docker",
+            "build",
+            "--network",
+            "host",
+            "--secret",
+            f"id=ca,src={ca_bundle}",
+            "--tag",
+            "myimage",
+            "imagefiles",
+        ],
+        env={**os.environ, "DOCKER_BUILDKIT": "1"},
+        check=False,
+    )
+    assert done.code == 0, done.stderr[-3000:]
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_service_in_a_container_has_limits_and_keys(ws, inference_config):
+    model = Model.register(ws, "offset.txt", "offset")
+    deployment_config = AciWebservice.deploy_configuration(cpu_cores=1, memory_gb=1, auth_enabled=True)
+    service = Model.deploy(
+        workspace=ws,
+        name="my_web_service",
+        models=[model],
+        inference_config=inference_config,
+        deployment_config=deployment_config,
+    )
+    service.wait_for_deployment(show_output=True)
+    assert (service.state, service.auth_enabled, service.compute_type) == ("Healthy", True, "ACI")
+    assert service.run(json.dumps({"data": [1]}))["sum"] == 101
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(urllib.request.Request(service.scoring_uri, b"{}"), timeout=10)
+    inspected = json.loads(programs.run(["docker", "inspect", service.record.values["container"]]).stdout)[0]
+    assert inspected["HostConfig"]["Memory"] == 1024**3
+    assert inspected["Config"]["Labels"]["envbuild.models"] == "offset:1"
+
+
+def test_a_run_in_a_container_keeps_what_it_makes(ws, env, project):
+    (project / "train.py").write_text(TRAIN)
+    env.docker.enabled = True
+    run = Experiment(ws, "docker").submit(ScriptRunConfig(script="train.py", arguments=["0"], environment=env))
+    details = run.wait_for_completion(show_output=True)
+    assert (details["target"], details["exit_code"]) == ("docker", 0)
+    assert run.get_metrics() == {"version": "1.0"}
+    assert "outputs/model.pkl" in run.get_file_names()
+    assert "in a container" in run.get_all_logs()
+    assert run.register_model("m", "outputs/model.pkl").version == 1
+    failed = Experiment(ws, "docker").submit(
+        ScriptRunConfig(script="train.py", arguments=["7"], environment=env, compute_target="docker")
+    )
+    assert failed.wait_for_completion(raise_on_error=False)["exit_code"] == 7
+    assert Environment.get(ws, "myenv").version == "1"
