@@ -42,8 +42,7 @@ from tests.support.provision import engine_environment
 
 REQUIREMENTS = ("scikit-learn", "pandas")
 PYTHON = "3.11"
-COLD_BAR, PIN_BAR, SAME_BAR, SIZE_BAR = 1.0, 1.0, 1.5, 1.0
-"""`SAME_BAR` is for steps that cost each side little more than the client's start (tenths of a second): there a ratio is mostly noise."""
+COLD_BAR = PIN_BAR = SAME_BAR = SIZE_BAR = 1.0
 
 QUICK = 3.0
 """Seconds: steps that take both sides less are repeated, as that costs little and steadies the median."""
