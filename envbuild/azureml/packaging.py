@@ -22,6 +22,7 @@ from envbuild.azureml.sections import ContainerRegistry
 from envbuild.core.errors import ServiceError
 from envbuild.core.progress import Progress
 from envbuild.files import new_folder
+from envbuild.serving.requirements import DRIVERS
 from envbuild.workspace.environments import RegisteredEnvironment, main_file
 from envbuild.workspace.models import stored_files
 
@@ -30,12 +31,8 @@ if TYPE_CHECKING:
     from envbuild.azureml.core.workspace import Workspace
 
 KIND = "package"
-WITHOUT_SCRIPT = {
-    "ScikitLearn": ("scikit-learn", ("scikit-learn", "numpy")),
-    "Onnx": ("onnx", ("onnxruntime", "numpy")),
-    "TensorFlow": ("tensorflow", ("tensorflow", "numpy")),
-}
-"""Frameworks whose models are served without a script: the driver, and what its environment holds."""
+WITHOUT_SCRIPT = {"ScikitLearn": "scikit-learn", "Onnx": "onnx", "TensorFlow": "tensorflow"}
+"""Frameworks whose models are served without a script, and the driver of each."""
 
 
 class ModelPackage:
@@ -225,7 +222,8 @@ def _without_script(workspace: Workspace, models: Sequence[Model]) -> tuple[Regi
             hint=f"register it with model_framework= one of {', '.join(WITHOUT_SCRIPT)}, or give an InferenceConfig",
         )
     model = models[0]
-    driver, packages = WITHOUT_SCRIPT[model.model_framework]
+    driver = WITHOUT_SCRIPT[model.model_framework]
+    packages = DRIVERS[driver]
     # Onnx's version is that of the file format, not of the runtime
     pinned = model.model_framework_version if model.model_framework != "Onnx" else None
     environment = Environment(f"service-{driver}")
