@@ -25,6 +25,9 @@ DEFAULT_FILES = (
 )
 """What a definition is called where none is named, in the order in which they are looked for."""
 
+LARGEST = 64 * 1024**2
+"""Bytes; a lock of thousands of packages has a few million."""
+
 _PLAIN = re.compile(
     r"(?:environment|conda|conda_dependencies|requirements|pyproject|pixi|MLmodel|MLproject|Dockerfile|azureml_environment)"
 )
@@ -83,9 +86,11 @@ def read_text(path: Path) -> str:
     """Return the text of a lock file.
 
     Raises:
-        LockError: it cannot be read or is not UTF-8.
+        LockError: it cannot be read, is no file, is larger than any lock, or is not UTF-8.
     """
     try:
+        if not _is_readable(path):
+            raise LockError(f"{path} is no file, or has more than {LARGEST // 1024**2} MiB, which no lock file has")
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise LockError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -135,6 +140,11 @@ def sources_unchanged(path: Path, definition: Path) -> bool:
 
 def _digest(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+        # the name stands in the lock, which may come from anybody: a device would never end
+        return hashlib.sha256(path.read_bytes()).hexdigest() if _is_readable(path) else ""
+    except (OSError, ValueError):
         return ""
+
+
+def _is_readable(path: Path) -> bool:
+    return not path.exists() or (path.is_file() and path.stat().st_size <= LARGEST)

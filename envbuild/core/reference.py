@@ -61,6 +61,8 @@ class ImageReference:
             return cls(registry=registry, repository=repository, tag=tag, digest=digest)
         except DefinitionError as error:
             reason = error.problems[0].message.rpartition("': ")[2]
+            if digest and ":" in rest and not digest.startswith("sha"):
+                text, reason = f"***@{digest}", "what stands before @ looks like a credential"
             raise DefinitionError(f"image reference {text!r}: {reason}", hint=_HINT) from None
 
     def __str__(self) -> str:

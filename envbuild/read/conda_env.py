@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 from envbuild.core.definition import CondaSpec, Definition, Origin, PipRequirement
@@ -29,6 +30,9 @@ KEYS = (
     "category",
     "pip-repositories",
     "allow-pypi-requests",
+)
+_SECRET_NAME = re.compile(
+    r"(?:^|_)(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)(?:_|$)", re.IGNORECASE
 )
 LOCK_KEYS = frozenset({"metadata", "package", "packages", "environments"})
 
@@ -267,6 +271,9 @@ def read_variables(node: Node, findings: Findings) -> tuple[tuple[str, str], ...
         elif not is_one_line(written):
             findings.refuse(value.origin, "holds a line break or another control character")
         else:
+            if _SECRET_NAME.search(key) and written:
+                message = f"{key} is named like a secret; its value can be read by whoever has the image"
+                findings.note(value.origin, message, "give it to the container when it starts")
             found.append((key, written))
     return tuple(found)
 

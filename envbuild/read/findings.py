@@ -7,7 +7,10 @@ import re
 from envbuild.core.definition import NOWHERE, Origin
 from envbuild.core.errors import DefinitionError, Problem
 
-_CREDENTIALS = re.compile(r"(?<=://)(?!\$\{)[^/@\s]*(?=@)|(?<=/t/)(?!\$\{)[^/\s]+(?=/)|(?<=[?&]sig=)(?!\$\{)[^&\s]+")
+_CREDENTIALS = re.compile(
+    r"(?<=://)(?!\$\{)[^/\s]*(?=@)|(?<=/t/)(?!\$\{)[^/\s]+(?=/)"
+    r"|(?i:(?<=[?&]sig=)|(?<=[?&]token=)|(?<=_token=)|(?<=[?&]password=)|(?<=api_key=)|(?<=apikey=))(?!\$\{)[^&\s'\"]+"
+)
 
 
 class Findings:

@@ -14,6 +14,9 @@ _IMAGE = re.compile(
 )
 
 
+_LOGIN = re.compile(r"[^/@]*:[^/@]*@(?!sha\d+:)")
+
+
 def is_image(reference: str) -> bool:
     """Tell whether `reference` is `name`, `name:tag`, `host/name:tag` or any of them with a digest."""
     return len(reference) < 512 and _IMAGE.fullmatch(reference) is not None
@@ -21,6 +24,8 @@ def is_image(reference: str) -> bool:
 
 def why_not_image(reference: str) -> str:
     """Return what is wrong with `reference`."""
+    if _LOGIN.match(reference):
+        return f"{_LOGIN.sub('***@', reference)!r} holds a credential, which an image reference never does"
     if "{{" in reference:
         return f"{reference!r} is a template that has yet to be filled in"
     if "://" in reference:

@@ -118,10 +118,10 @@ def test_a_lock_cannot_have_another_file_of_this_machine_copied_into_a_context(t
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "/dev/zero"])
-def test_nor_can_it_name_one_by_its_absolute_path(path: str) -> None:
-    with pytest.raises(EnvbuildError):
-        read_lock(write_lock(PLACES["path of a wheel"](path), "conda-lock.yml"), "conda-lock.yml")
+def test_an_absolute_path_is_a_url_that_no_context_follows() -> None:
+    lock = read_lock(write_lock(PLACES["path of a wheel"]("/etc/passwd"), "conda-lock.yml"), "conda-lock.yml")
+    assert lock.pip[0].wheels[0].url == "file:///etc/passwd"
+    assert not [file for file in render(make_plan(DEFINITION, lock)).files if file.source is not None]
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
