@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from benchmarks.timing import Row, report
 
 PARTS = {
+    "conda": "benchmarks.lock_conda",
     "pip": "benchmarks.lock_pip",
+    "check": "benchmarks.lock_check",
+    "growth": "benchmarks.lock_growth",
 }
 
 
