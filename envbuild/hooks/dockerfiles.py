@@ -32,13 +32,12 @@ def committed_dockerfiles(files: Iterable[Path]) -> tuple[Committed, ...]:
     They lie beside the lock, or in a folder beside it that is called like the environment (`docker-gpu/` for `gpu`); where
     a folder has one environment alone, in any folder beside it. Contexts of services, which hold a model, are left out.
     """
-    folders: dict[Path, None] = {}
-    for file in files:
-        if file.name == "Dockerfile":
-            near = (file.parent, file.parent.parent)
-            folders |= dict.fromkeys([one for one in near if _locks(one)][:1])
-        else:
-            folders |= dict.fromkeys(one.lock.parent for one in find_targets([file]).targets if one.lock is not None)
+    files = tuple(files)
+    targets = find_targets(one for one in files if one.name != "Dockerfile").targets
+    folders = {one.lock.parent for one in targets if one.lock is not None}
+    for dockerfile in (one for one in files if one.name == "Dockerfile"):
+        near = (dockerfile.parent, dockerfile.parent.parent)
+        folders |= set([one for one in near if _locks(one)][:1])
     return tuple(found for folder in sorted(folders) for found in _pairs(folder))
 
 
@@ -47,9 +46,11 @@ def _locks(folder: Path) -> list[Path]:
 
 
 def _pairs(folder: Path) -> Iterator[Committed]:
-    targets = [one for one in find_targets(_locks(folder)).targets if not one.is_service]
-    for path in sorted({folder / "Dockerfile", *folder.glob("*/Dockerfile")}):
-        target = _owner(path, folder, targets) if _is_ours(path) else None
+    rendered = [path for path in sorted({folder / "Dockerfile", *folder.glob("*/Dockerfile")}) if _is_ours(path)]
+    found = find_targets(_locks(folder)).targets if rendered else ()
+    targets = [one for one in found if not one.is_service]
+    for path in rendered:
+        target = _owner(path, folder, targets)
         if target is not None:
             yield Committed(dockerfile=path, target=target)
 
