@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envbuild import api
+from envbuild.azureml.aks import AksServiceDeploymentConfiguration, AksWebservice, apply, remove
 from envbuild.azureml.inference import InferenceConfig
 from envbuild.azureml.packaging import packaged, service_environment
 from envbuild.azureml.records import LogProgress, Record, now
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from envbuild.azureml.core.workspace import Workspace
     from envbuild.engines.protocol import Container
 
-Deployment = LocalWebserviceDeploymentConfiguration | AciServiceDeploymentConfiguration
+Deployment = (
+    LocalWebserviceDeploymentConfiguration | AciServiceDeploymentConfiguration | AksServiceDeploymentConfiguration
+)
 _NAME = re.compile(r"[a-z](?:[a-z0-9_-]{1,30}[a-z0-9])")
 _KEYS_IN_CONTAINER = "/run/envbuild-keys"
 
@@ -66,10 +69,10 @@ def deploy(
             raise ServiceError(f"there is a service {name} already", hint="say overwrite=True, or delete it")
         if record.values:
             end(Webservice.of(workspace, name))
-        auth = isinstance(chosen, AciServiceDeploymentConfiguration) and chosen.auth_enabled
+        auth = bool(getattr(chosen, "auth_enabled", False))
         if auth:
             write_keys(record)
-        kind = AciWebservice if isinstance(chosen, AciServiceDeploymentConfiguration) else LocalWebservice
+        kind = _kind(chosen)
         workspace.core.catalogue.delete_record(KIND, name)
         record.change(
             status="Transitioning",
@@ -81,6 +84,12 @@ def deploy(
         )
     _start(workspace, record, models, inference, stored, framework)
     return kind(workspace, name)
+
+
+def _kind(deployment: Deployment) -> type[Webservice]:
+    if isinstance(deployment, AksServiceDeploymentConfiguration):
+        return AksWebservice
+    return AciWebservice if isinstance(deployment, AciServiceDeploymentConfiguration) else LocalWebservice
 
 
 def redeploy(service: Webservice, models: Sequence[Model] | None, inference: InferenceConfig | None) -> None:
@@ -106,6 +115,7 @@ def redeploy(service: Webservice, models: Sequence[Model] | None, inference: Inf
 def end(service: Webservice) -> None:
     """End the process or the container of a service, if it runs."""
     values = service.record.values
+    remove(service.record)
     if values.get("container"):
         _engine(values).stop(_container(values))
     elif isinstance(values.get("service_pid"), int):
@@ -155,15 +165,37 @@ def _start(
     def work() -> None:
         try:
             made = packaged(workspace, stored, models, inference, framework, progress)
-            deployment = record.values["deployment"]
-            in_container = deployment.get("use_docker", "cpu_cores" in deployment)
-            started = _in_container(record, made, progress) if in_container else _as_process(record, made, progress)
-            record.change(status="Healthy", **started)
+            record.change(**{"status": "Healthy", **_started(record, made, progress)})
         except EnvbuildError as error:
             progress.line(f"error: {error}")
             record.change(status="Failed", error=str(error))
 
     threading.Thread(target=work, name=record.id).start()
+
+
+def _started(record: Record, made: api.Package, progress: LogProgress) -> dict[str, Any]:
+    values = record.values
+    deployment = values["deployment"]
+    if values["compute_type"] == AksWebservice.compute_type:
+        return _in_cluster(record, made, progress)
+    if deployment.get("use_docker", "cpu_cores" in deployment):
+        return _in_container(record, made, progress)
+    return _as_process(record, made, progress)
+
+
+def _in_cluster(record: Record, made: api.Package, progress: LogProgress) -> dict[str, Any]:
+    from envbuild.azureml.building import build_options
+
+    registry = record.workspace.registry
+    if not registry:
+        raise ServiceError(
+            "the cluster takes the image from a registry, and the workspace has none",
+            hint="workspace.container_registry = 'host:5000/name'",
+        )
+    name = f"{registry}/{made.plan.image_name}"
+    options = build_options(record.workspace, push=True)
+    api.image(made.plan, tags=(name,), options=options, root=made.root, progress=progress)
+    return apply(record, name, AksServiceDeploymentConfiguration(**record.values["deployment"]), progress)
 
 
 def _script(inference: InferenceConfig | None) -> str:

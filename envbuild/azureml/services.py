@@ -75,8 +75,11 @@ class Webservice:
         Raises:
             WorkspaceError: there is none.
         """
+        from envbuild.azureml.aks import AksWebservice
+
         kind = (workspace.core.catalogue.record(KIND, name) or {}).get("compute_type")
-        return (AciWebservice if kind == AciWebservice.compute_type else LocalWebservice)(workspace, name)
+        kinds: dict[Any, type[Webservice]] = {one.compute_type: one for one in (AciWebservice, AksWebservice)}
+        return kinds.get(kind, LocalWebservice)(workspace, name)
 
     @staticmethod
     def list(workspace: Workspace, compute_type: str | None = None) -> Sequence[Webservice]:

@@ -1,5 +1,6 @@
 """What `azureml.core.webservice` has, on this machine: services as processes and in containers."""
 
+from envbuild.azureml.aks import AksServiceDeploymentConfiguration, AksWebservice
 from envbuild.azureml.services import (
     AciServiceDeploymentConfiguration,
     AciWebservice,
@@ -11,6 +12,8 @@ from envbuild.azureml.services import (
 __all__ = [
     "AciServiceDeploymentConfiguration",
     "AciWebservice",
+    "AksServiceDeploymentConfiguration",
+    "AksWebservice",
     "LocalWebservice",
     "LocalWebserviceDeploymentConfiguration",
     "Webservice",
