@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from envbuild.core.errors import PlanError
+from envbuild.engines.oci.settings import DEFAULT_LAYERS, MOST_LAYERS
 from envbuild.engines.oci.units import Unit
-
-DEFAULT_LAYERS, MOST_LAYERS = 14, 100
-"""Layers of packages: the default, and the most; engines have a limit of 127 for the whole image."""
 
 _WORTH_A_LAYER = 1 << 20
 

@@ -16,6 +16,7 @@ from envbuild.core.keys import canonical, sha256
 from envbuild.core.plan import PREFIX, Plan
 from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.elf import MissingLibrary, missing_libraries
+from envbuild.engines.oci.annotations import BYTECODE, KEY, PACKAGES, SETTINGS
 from envbuild.engines.oci.app_layers import app_identity, app_layers, write_app
 from envbuild.engines.oci.arrange import arrange
 from envbuild.engines.oci.base import BaseFacts, base_facts
@@ -36,8 +37,6 @@ from envbuild.net.images import OCI_MANIFEST, Descriptor, ImageSource, ResolvedI
 from envbuild.net.registry import RegistryClient
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
-KEY, SETTINGS = "dev.envbuild.image-key", "dev.envbuild.settings"
-PACKAGES, BYTECODE = "dev.envbuild.packages", "dev.envbuild.bytecode"
 _FORMAT = 1
 
 
@@ -183,7 +182,7 @@ class Assembler:
         workers = self.settings.workers or (os.cpu_count() or 1) + 1
         wheels = [one for one in units if isinstance(one, WheelUnit)]
         with (
-            Files(root=self.root).fetching(wheels, self.progress) as coming,
+            Files(root=self.root).fetching(wheels, self.progress, compile_early=True) as coming,
             self.progress.step(f"assemble {len(drafts)} layers", len(drafts)) as step,
             ThreadPoolExecutor(max_workers=workers, thread_name_prefix="layer") as pool,
         ):

@@ -7,12 +7,12 @@ interpreter, on the hash seed and on what was compiled before: hence that interp
 from __future__ import annotations
 
 import hashlib
-import json
 import posixpath
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from envbuild import programs
 from envbuild.core.errors import EngineError
@@ -20,10 +20,11 @@ from envbuild.core.keys import canonical, sha256
 from envbuild.core.platforms import Platform, image_platform
 from envbuild.engines.elf import read_elf
 from envbuild.engines.oci.base import BaseFacts
-from envbuild.files import cache_root, write_atomic
+from envbuild.files import cache_root
 
 _WORKER = Path(__file__).with_name("bytecode_worker.py")
-_FORMAT = 1
+_FORMAT = 3
+_DIGEST, _END = 32, b"end\n"
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 OLDEST = (3, 7)
 """The first Python whose bytecode can be independent of times."""
@@ -100,50 +101,73 @@ def _working(argv: tuple[str, ...], files: Sequence[Path], minor: tuple[int, int
 _FLAGS = ("-I", "-S", "-B", "-W", "ignore")
 
 
-def compile_modules(
-    interpreter: Interpreter, key: Sequence[str], modules: Mapping[str, str], *, wheel: Path | None = None
-) -> dict[str, bytes]:
-    """Return the bytecode of `modules`, by where each will be found in the image; remembered under `key`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bytecode:
+    """The bytecode of one package, in a file of the cache: one module at a time is in memory."""
 
-    `modules` maps a path in the image to a member of `wheel`, or to a file where there is none.
+    paths: Mapping[int, str]
+    file: Path | None = None
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """Yield where each module's bytecode will be found in the image, and the bytecode."""
+        if self.file is None:
+            return
+        with self.file.open("rb") as file:
+            file.seek(_DIGEST)
+            while (line := file.readline()) != _END:
+                number, size = map(int, line.split())
+                yield self.paths[number], file.read(size)
+
+
+def compile_modules(
+    interpreter: Interpreter, key: Sequence[str], modules: Mapping[str, str], read: Callable[[str], bytes]
+) -> Bytecode:
+    """Return the bytecode of `modules`; remembered under `key`.
+
+    `modules` maps a path in the image to what `read` returns the source of.
 
     Raises:
         EngineError: the interpreter failed.
     """
     known = cache_root() / "bytecode" / f"{sha256(canonical([_FORMAT, interpreter.identity, *key]))}.pycs"
     names = sorted(modules)
-    data = _remembered(known)
-    if data is None:
-        data = _compile(interpreter, [[modules[name], name] for name in names], wheel)
-        write_atomic(known, hashlib.sha256(data).digest() + data)
-    return {interpreter.path(names[number]): code for number, code in _parts(data)}
+    if not _is_whole(known):
+        _compile(interpreter, names, lambda name: read(modules[name]), known)
+    return Bytecode(paths={number: interpreter.path(name) for number, name in enumerate(names)}, file=known)
 
 
-def _compile(interpreter: Interpreter, files: list[list[str]], wheel: Path | None) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="envbuild-bytecode-") as temporary:
-        task, output = Path(temporary) / "task.json", Path(temporary) / "output"
-        task.write_text(json.dumps({"wheel": str(wheel or ""), "files": files}), encoding="utf-8")
-        argv = [*interpreter.argv, *_FLAGS, str(_WORKER), str(task), str(output)]
+def _compile(interpreter: Interpreter, names: Sequence[str], read: Callable[[str], bytes], target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=target.parent) as temporary:
+        sources, output = Path(temporary) / "sources", Path(temporary) / "output"
+        with sources.open("wb") as file:
+            for name in names:
+                path, source = name.encode(), read(name)
+                file.write(b"%d %d\n%s%s" % (len(path), len(source), path, source))
+        argv = [*interpreter.argv, *_FLAGS, str(_WORKER), str(sources), str(output)]
         done = programs.run(argv, env=_ENVIRONMENT, cwd=Path(temporary), check=False)
-        data = output.read_bytes() if output.is_file() else b""
-    if done.code != 0 or not data.endswith(b"end\n"):
-        raise EngineError(f"the bytecode cannot be made: {interpreter.argv[-1]} ended with {done.code}\n{done.stderr}")
-    return data
+        if done.code != 0 or not output.is_file():
+            said = f"{interpreter.argv[-1]} ended with {done.code}\n{done.stderr}"
+            raise EngineError(f"the bytecode cannot be made: {said}")
+        # the worker left room for the digest at the beginning
+        with output.open("r+b") as file:
+            digest = _digest_after(file)
+            file.seek(0)
+            file.write(digest)
+        output.replace(target)
 
 
-def _remembered(path: Path) -> bytes | None:
+def _is_whole(path: Path) -> bool:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(_DIGEST) == _digest_after(file)
     except OSError:
-        return None
-    return data[32:] if hashlib.sha256(data[32:]).digest() == data[:32] else None
+        return False
 
 
-def _parts(data: bytes) -> list[tuple[int, bytes]]:
-    found, at = [], 0
-    while not data.startswith(b"end\n", at):
-        end = data.index(b"\n", at)
-        number, size = map(int, data[at:end].split())
-        found.append((number, data[end + 1 : end + 1 + size]))
-        at = end + 1 + size
-    return found
+def _digest_after(file: BinaryIO) -> bytes:
+    file.seek(_DIGEST)
+    found = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        found.update(chunk)
+    return found.digest()

@@ -21,7 +21,7 @@ from envbuild.core.keys import canonical, sha256
 from envbuild.core.lock import CondaPackage
 from envbuild.core.platforms import Platform
 from envbuild.core.progress import SILENT, Progress
-from envbuild.engines.oci.bytecode import Interpreter, compile_modules
+from envbuild.engines.oci.bytecode import Bytecode, Interpreter, compile_modules
 from envbuild.engines.oci.tar import TarWriter
 from envbuild.engines.oci.units import Recorder, Surroundings, Told, checked_path
 from envbuild.files import cache_root
@@ -84,7 +84,7 @@ class CondaUnit:
         self._refuse_scripts([path for path, _ in paths])
         for path, linked in paths:
             self._write_one(recorder, path, self.folder / linked)
-        for path, code in sorted(self._bytecode(paths).items()):
+        for path, code in self._bytecode(paths).items():
             recorder.hidden(path, code)
         text = json.dumps(self._canonical(meta), sort_keys=True, indent=2, ensure_ascii=False)
         recorder.content(f"{self.surroundings.prefix}/conda-meta/{record.name}", f"{text}\n".encode())
@@ -111,10 +111,10 @@ class CondaUnit:
             data = data[:4] + _UNCHECKED + bytes(8) + data[16:]
         recorder.hidden(target, data)
 
-    def _bytecode(self, paths: Sequence[tuple[str, str]]) -> Mapping[str, bytes]:
+    def _bytecode(self, paths: Sequence[tuple[str, str]]) -> Bytecode:
         interpreter = self.surroundings.interpreter
         if interpreter is None:
-            return {}
+            return Bytecode(paths={})
         prefix = self.surroundings.prefix
         start = f"lib/python{self.surroundings.minor[0]}.{self.surroundings.minor[1]}/"
         shipped = {f"{prefix}/{path}" for path, _ in paths if path.endswith(".pyc")}
@@ -123,7 +123,10 @@ class CondaUnit:
             for path, linked in paths
             if path.startswith(start) and path.endswith(".py") and interpreter.path(f"{prefix}/{path}") not in shipped
         }
-        return compile_modules(interpreter, [str(one) for one in self.identity], modules) if modules else {}
+        if not modules:
+            return Bytecode(paths={})
+        key = [str(one) for one in self.identity]
+        return compile_modules(interpreter, key, modules, lambda source: Path(source).read_bytes())
 
     def _refuse_scripts(self, paths: Sequence[str]) -> None:
         scripts = [one for one in paths if one.startswith("bin/.") and one.endswith(_SCRIPTS)]

@@ -8,20 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from envbuild.core.errors import EngineError, IntegrityError
+from envbuild.core.errors import EngineError
 from envbuild.core.plan import Plan
 from envbuild.core.progress import SILENT, Progress
-from envbuild.core.reference import ImageReference
-from envbuild.engines.oci.assemble import KEY, SETTINGS, Assembled, Assembler
-from envbuild.engines.oci.outputs import (
-    Output,
-    parse_output,
-    push,
-    write_docker_archive,
-    write_layout,
-    write_oci_archive,
-)
-from envbuild.engines.oci.reuse import previous_packages, reuse_from_registry, stored, with_key_tags
+from envbuild.engines.oci.annotations import KEY, SETTINGS
+from envbuild.engines.oci.output import Output, parse_output
+from envbuild.engines.oci.reuse import reuse_from_registry, stored
 from envbuild.engines.oci.settings import OciSettings
 from envbuild.engines.oci.store import Store
 from envbuild.engines.protocol import BuildOptions, Image
@@ -78,63 +70,15 @@ class OciEngine:
         store = Store()
         if again and output.kind == "store" and (found := self._stored(store, image)):
             return found
+        from envbuild.engines.oci.assemble import Assembler
+        from envbuild.engines.oci.deliver import Destination, deliver
+
         assembler = Assembler(settings=self.settings, store=store, registry=self.registry, root=root, progress=progress)
-        made, identity = self._deliver(assembler, plan, image, output, options, fresh=options.no_cache)
+        docker = _wants_docker(output, options, self.settings)
+        destination = Destination(output=output, names=(name, *tags), docker=docker)
+        made, identity = deliver(assembler, plan, destination, fresh=options.no_cache)
         seconds = round(time.monotonic() - start, 2)
         return replace(image, built=True, id=identity, digest=made.manifest.digest, size=made.size, seconds=seconds)
-
-    def _deliver(
-        self, assembler: Assembler, plan: Plan, image: Image, output: Output, options: BuildOptions, *, fresh: bool
-    ) -> tuple[Assembled, str]:
-        """Assemble and write; what turns out to be damaged on the way is made anew, once."""
-        previous: tuple[tuple[str, ...], ...] = ()
-        if self.settings.append_to:
-            previous = previous_packages(
-                self.settings.append_to, assembler.store, self.registry, plan.selection.platform
-            )
-        made = assembler.assemble(plan, previous=previous, fresh=fresh)
-        try:
-            identity = self._write(made, assembler, image, output, options)
-        except IntegrityError:
-            assembler.store.forget([one.descriptor.digest for one in made.layers])
-            made = assembler.assemble(plan, previous=previous)
-            identity = self._write(made, assembler, image, output, options)
-        assembler.store.name((image.name, *image.tags), made.manifest)
-        if self.settings.attest:
-            self._attest(made, plan, image.tags)
-        return made, identity
-
-    def _write(self, made: Assembled, assembler: Assembler, image: Image, output: Output, options: BuildOptions) -> str:
-        names, store = (image.name, *image.tags), assembler.store
-        if output.kind == "oci":
-            write_layout(made, store, output.path, names)
-        elif output.kind == "oci-archive":
-            write_oci_archive(made, store, output.path, names)
-        elif output.kind == "docker-archive":
-            write_docker_archive(made, store, output.path, names)
-        elif output.kind == "registry":
-            push(made, store, self.registry, with_key_tags(image.tags, image.key), assembler.progress)
-        if _wants_docker(output, options, self.settings):
-            return self._load(made, assembler, names, required=output.kind == "docker" or options.load)
-        return made.config.digest
-
-    def _attest(self, made: Assembled, plan: Plan, tags: tuple[str, ...]) -> None:
-        from envbuild.engines.oci.attest import attach_all
-
-        for reference in {one.name: one for one in map(ImageReference.parse, tags)}.values():
-            attach_all(self.registry, reference, made.manifest, plan)
-
-    def _load(self, made: Assembled, assembler: Assembler, names: tuple[str, ...], *, required: bool) -> str:
-        from envbuild.engines.docker import DockerEngine
-        from envbuild.engines.oci.into_docker import load
-
-        docker = DockerEngine()
-        reason = docker.available()
-        if reason is None:
-            return load(made, assembler.store, docker, names, assembler.progress)
-        if required:
-            raise EngineError(reason)
-        return made.config.digest
 
     def _stored(self, store: Store, image: Image) -> Image | None:
         """Return the image of that name and key where it is in the store, and in docker where it would be loaded."""
@@ -180,10 +124,11 @@ def _output(options: BuildOptions, tags: tuple[str, ...]) -> Output:
     return output
 
 
-def _wants_docker(output: Output, options: BuildOptions, settings: OciSettings) -> bool:
+def _wants_docker(output: Output, options: BuildOptions, settings: OciSettings) -> bool | None:
+    """Tell whether docker must get the image too (None: if one answers)."""
     if output.kind == "docker" or options.load:
         return True
-    return output.kind == "store" if settings.load is None else settings.load
+    return settings.load if settings.load is not None or output.kind != "store" else None
 
 
 def _in_docker(image: Image, identity: str) -> bool:

@@ -35,8 +35,14 @@ class Files:
     client: HttpClient = field(default_factory=HttpClient)
 
     @contextmanager
-    def fetching(self, units: Sequence[WheelUnit], progress: Progress = SILENT) -> Iterator[Fetching]:
-        """Begin to fetch the wheels of `units`, eight at a time, and yield what gives each as soon as it is there."""
+    def fetching(
+        self, units: Sequence[WheelUnit], progress: Progress = SILENT, *, compile_early: bool = False
+    ) -> Iterator[Fetching]:
+        """Begin to fetch the wheels of `units`, eight at a time, and yield what gives each as soon as it is there.
+
+        With `compile_early` its bytecode is made then, too: layers of many small packages need not wait for each in turn.
+        """
+        turns = threading.Semaphore((os.cpu_count() or 1) + 1)
         if not units:
             yield {}
             return
@@ -53,7 +59,11 @@ class Files:
                     raise EnvbuildError(f"{unit.name}: stopped")
                 path = client.path(_file(unit))
                 step.advance(unit.size, unit.name)
-                return replace(unit, path=path, size=path.stat().st_size)
+                here = replace(unit, path=path, size=path.stat().st_size)
+                if compile_early:
+                    with turns:
+                        here.compiled()
+                return here
 
             try:
                 yield {(unit.name, unit.version): pool.submit(one, unit) for unit in units}

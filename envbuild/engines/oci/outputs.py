@@ -8,11 +8,10 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, Literal, cast
+from typing import IO, BinaryIO, cast
 
-from envbuild.core.errors import EngineError, EnvbuildError
+from envbuild.core.errors import EnvbuildError
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
 from envbuild.engines.oci.assemble import Assembled
@@ -22,35 +21,6 @@ from envbuild.files import new_folder
 from envbuild.net.images import OCI_INDEX, Descriptor, ImageSource
 from envbuild.net.registry import RegistryClient
 from envbuild.net.registry_push import Blob, push_blobs, push_manifest
-
-Kind = Literal["store", "oci", "oci-archive", "docker-archive", "docker", "registry"]
-_KINDS: tuple[Kind, ...] = ("oci", "oci-archive", "docker-archive", "docker", "registry")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """What to do with the image; `path` for what is written to the disk."""
-
-    kind: Kind
-    path: Path = Path()
-
-
-def parse_output(text: str) -> Output:
-    """Return what `text` asks for: `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`, `docker`, `registry`, or nothing.
-
-    Raises:
-        EngineError: it is none of these.
-    """
-    if not text:
-        return Output(kind="store")
-    name, colon, path = text.partition(":")
-    for kind in _KINDS:
-        if name == kind and bool(path) == (kind not in ("docker", "registry")) and bool(colon) == bool(path):
-            return Output(kind=kind, path=Path(path))
-    raise EngineError(
-        f"output {text!r} is not one that the oci engine has",
-        hint="oci:DIR, oci-archive:FILE, docker-archive:FILE, docker, or registry",
-    )
 
 
 def write_layout(image: Assembled, store: Store, folder: Path, names: Sequence[str]) -> None:

@@ -15,7 +15,8 @@ from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
 from envbuild.engines.oci.assemble import Assembled, Assembler
 from envbuild.engines.oci.engine import OciEngine
-from envbuild.engines.oci.outputs import Output, parse_output, push_blobs_of, write_layout
+from envbuild.engines.oci.output import Output, parse_output
+from envbuild.engines.oci.outputs import push_blobs_of, write_layout
 from envbuild.engines.oci.reuse import reuse_from_registry, with_key_tags
 from envbuild.engines.oci.store import Store
 from envbuild.engines.protocol import BuildOptions, Image

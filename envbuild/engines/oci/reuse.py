@@ -9,12 +9,11 @@ from typing import Any
 from envbuild.core.errors import EnvbuildError, NetworkError
 from envbuild.core.platforms import Platform
 from envbuild.core.reference import ImageReference
+from envbuild.engines.oci.annotations import PACKAGES
 from envbuild.engines.oci.store import Store
 from envbuild.net.images import OCI_MANIFEST, Descriptor
 from envbuild.net.registry import RegistryClient
 from envbuild.net.registry_push import push_manifest
-
-PACKAGES = "dev.envbuild.packages"
 
 
 def key_tag(image_key: str) -> str:

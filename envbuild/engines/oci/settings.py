@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from envbuild.engines.oci.arrange import DEFAULT_LAYERS
 from envbuild.engines.oci.compression import Compression
+
+DEFAULT_LAYERS, MOST_LAYERS = 14, 100
+"""Layers of packages: the default, and the most; engines have a limit of 127 for the whole image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

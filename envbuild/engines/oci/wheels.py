@@ -24,7 +24,7 @@ from installer.utils import Scheme, parse_wheel_filename
 
 from envbuild.core.errors import PlanError
 from envbuild.core.selection import Chosen
-from envbuild.engines.oci.bytecode import compile_modules
+from envbuild.engines.oci.bytecode import Bytecode, compile_modules
 from envbuild.engines.oci.tar import TarWriter
 from envbuild.engines.oci.units import Recorder, Surroundings, Told, checked_path
 
@@ -88,6 +88,24 @@ class WheelUnit:
             raise PlanError(f"{self._filename}: the wheel cannot be installed: {error}") from error
         return destination.recorder.told
 
+    def compiled(self) -> Bytecode:
+        """Return the bytecode of its modules; it is remembered, so that it may be asked for early.
+
+        Raises:
+            PlanError: it is no wheel.
+            EngineError: the interpreter failed.
+        """
+        interpreter = self.surroundings.interpreter
+        if interpreter is None or self.path is None:
+            return Bytecode(paths={})
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                modules = _modules(archive.namelist(), self.surroundings.site_packages)
+                key = [str(part) for part in self.identity]
+                return compile_modules(interpreter, key, modules, archive.read) if modules else Bytecode(paths={})
+        except zipfile.BadZipFile as error:
+            raise PlanError(f"{self._filename}: the wheel cannot be installed: {error}") from error
+
     @property
     def _filename(self) -> str:
         return self.chosen.file.filename if self.chosen.file else self.name
@@ -105,6 +123,21 @@ class WheelUnit:
             hashes = dict(archive.hashes)
             told = {"url": archive.url, "archive_info": {"hashes": hashes}}
             yield "direct_url.json", json.dumps(told, sort_keys=True).encode()
+
+
+def _modules(names: Iterable[str], site_packages: str) -> dict[str, str]:
+    """Return the modules of a wheel with `names`, by where each is installed."""
+    found: dict[str, str] = {}
+    for name in names:
+        parts = name.split("/")
+        if not name.endswith(".py") or "__pycache__" in parts:
+            continue
+        if parts[0].endswith(".data"):
+            if len(parts) > 2 and parts[1] in ("purelib", "platlib"):
+                found["/".join([site_packages, *parts[2:]])] = name
+            continue
+        found[f"{site_packages}/{name}"] = name
+    return found
 
 
 class _SortedWheel(WheelFile):
@@ -148,7 +181,6 @@ class _Destination(WheelDestination):
     def __init__(self, tar: TarWriter, unit: WheelUnit) -> None:
         self._unit, self._around = unit, unit.surroundings
         self.recorder = Recorder(tar)
-        self._modules: dict[str, str] = {}
 
     @cached_property
     def _folders(self) -> dict[str, str]:
@@ -172,32 +204,23 @@ class _Destination(WheelDestination):
         if scheme == "scripts" and stream.size <= _LARGEST_SCRIPT:
             data = self._with_interpreter(stream.read())
             return _entry(str(path), self.recorder.content(target, data, mode=mode), len(data))
-        if scheme in ("purelib", "platlib") and target.endswith(".py"):
-            self._modules[target] = stream.name
         return _entry(str(path), self.recorder.file(target, stream.size, stream, mode=mode), stream.size)
 
     def finalize_installation(
         self, scheme: Scheme, record_file_path: str, records: Iterable[tuple[Scheme, RecordEntry]]
     ) -> None:
         site = self._folders[scheme]
-        compiled = self._bytecode()
+        compiled = self._unit.compiled()
         rows = [
             (posixpath.relpath(f"{self._folders[place]}/{one.path}", site), str(one.hash_ or ""), _text(one.size))
             for place, one in records
         ]
-        rows += [(posixpath.relpath(path, site), "", "") for path in compiled]
-        for path, code in sorted(compiled.items()):
+        for path, code in compiled.items():
             self.recorder.hidden(path, code)
+            rows.append((posixpath.relpath(path, site), "", ""))
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(sorted(rows))
         self.recorder.content(checked_path(site, record_file_path, self._unit.name), text.getvalue().encode())
-
-    def _bytecode(self) -> dict[str, bytes]:
-        interpreter = self._around.interpreter
-        if interpreter is None or not self._modules:
-            return {}
-        key = [str(part) for part in self._unit.identity]
-        return compile_modules(interpreter, key, self._modules, wheel=self._unit.path)
 
     def _with_interpreter(self, data: bytes) -> bytes:
         first, newline, rest = data.partition(b"\n")
