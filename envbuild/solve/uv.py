@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +37,7 @@ from envbuild.solve.uv_output import (
 )
 
 _AT_ONCE = 4
+_FINDING = threading.Lock()
 _GLIBC_MINORS = (17, 28, *range(31, 41))
 """The minors X for which uv knows a target `manylinux_2_X`."""
 
@@ -226,7 +228,10 @@ def _run(question: Question, folder: Path, arguments: Sequence[str]) -> str:
     """Run `uv pip compile` and return its log."""
     import uv
 
-    argv = [uv.find_uv_bin(), "pip", "compile", "requirements.in", *_arguments(question), *arguments]
+    # it asks sysconfig, which in Python 3.11 answers None to a second thread that comes while it is being filled
+    with _FINDING:
+        program = uv.find_uv_bin()
+    argv = [program, "pip", "compile", "requirements.in", *_arguments(question), *arguments]
     done = programs.run(argv, cwd=folder, env=_environment(question, folder), check=False)
     if done.code != 0:
         raise ResolverError("\n".join(one for one in done.stderr.splitlines() if not one.startswith(LOG)), folder)
