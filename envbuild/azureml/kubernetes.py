@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,8 @@ class AksServiceDeploymentConfiguration:
             raise DefinitionError("cpu_cores and memory_gb are above 0")
         if not 1 <= self.autoscale_min_replicas <= self.autoscale_max_replicas:
             raise DefinitionError("autoscale_min_replicas is 1 or more, and not above autoscale_max_replicas")
+        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", self.namespace):
+            raise DefinitionError(f"{self.namespace!r} cannot name a namespace", hint="a-z, 0-9 and '-' (RFC 1123)")
         if self.num_replicas is not None and self.num_replicas < 1:
             raise DefinitionError("num_replicas is 1 or more")
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envbuild.azureml.core.conda_dependencies import DEFAULT_PYTHON, CondaDependencies
+from envbuild.azureml.directories import OfTheClassToo, load, save
 from envbuild.azureml.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
-from envbuild.azureml.saved import JSON_FILE, environment_files, environment_json, environment_parts
+from envbuild.azureml.saved import environment_json
 from envbuild.azureml.sections import (
     ContainerRegistry,
     DatabricksSection,
@@ -26,7 +27,7 @@ from envbuild.azureml.sections import (
     SparkSection,
     dockerfile_text,
 )
-from envbuild.core.errors import DefinitionError, EnvbuildError, Problem
+from envbuild.core.errors import DefinitionError
 
 if TYPE_CHECKING:
     from envbuild.azureml.building import DockerImageDetails, ImageBuildDetails
@@ -204,15 +205,10 @@ class Environment:
             FileNotFoundError: the folder has no `azureml_environment.json`.
             DefinitionError: a file is not understood.
         """
-        from envbuild.azureml.secrets import kept_secrets
-
-        folder = Path(path)
-        content = _json(folder / JSON_FILE)
-        if isinstance(content, dict) and set(content) <= {"name", "version"}:
+        content, parts = load(Path(path))
+        if parts is None:
             return EnvironmentReference(content.get("name"), content.get("version"))
-        files = {one.name: one.read_bytes().decode("utf-8") for one in sorted(folder.iterdir()) if one.name in _SIDE}
-        secrets = kept_secrets(str(content.get("name"))) if isinstance(content, dict) else {}
-        return Environment.from_parts(environment_parts(content, files, secrets))
+        return Environment.from_parts(parts)
 
     @staticmethod
     def from_parts(parts: Mapping[str, Any]) -> Environment:
@@ -222,6 +218,7 @@ class Environment:
             setattr(made, name, value)
         return made
 
+    @OfTheClassToo
     def save_to_directory(self, path: str | Path, overwrite: bool = False) -> None:
         """Write the environment to the folder `path`: JSON, conda file, Dockerfile, as Azure's SDK does.
 
@@ -231,19 +228,7 @@ class Environment:
             FileExistsError: the folder is there (unless `overwrite`, which replaces the files of an environment in it).
             DefinitionError: the packages have no Python.
         """
-        from envbuild.azureml.secrets import keep_secrets
-        from envbuild.files import write_atomic
-
-        folder = Path(path)
-        if folder.exists() and not overwrite:
-            raise FileExistsError(17, "File exists", str(folder))
-        files, secrets = environment_files(self)
-        # the JSON goes last: a folder with it is complete
-        for name in sorted(files, key=lambda one: one == JSON_FILE):
-            write_atomic(folder / name, files[name])
-        for stale in _SIDE - files.keys():
-            (folder / stale).unlink(missing_ok=True)
-        keep_secrets(str(self.name), secrets, str(folder))
+        save(self, Path(path), overwrite=overwrite)
 
     def clone(self, new_name: str) -> Environment:
         """Return a copy under another name; it has no version yet.
@@ -379,9 +364,6 @@ class EnvironmentReference(Environment):
         return Environment.get(workspace, str(self.name), self.version)
 
 
-_SIDE = frozenset({"conda_dependencies.yml", "BaseDockerfile"})
-
-
 def _with_packages(name: str, conda: str | Path | None, pip: str | Path | None) -> Environment:
     if conda is not None and pip is not None:
         raise DefinitionError("conda_specification and pip_requirements were both given", hint="name one of them")
@@ -392,15 +374,3 @@ def _with_packages(name: str, conda: str | Path | None, pip: str | Path | None) 
     made = Environment(name)
     made.python.user_managed_dependencies = True
     return made
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        line = getattr(error, "lineno", None)
-        raise DefinitionError(Problem(message=f"is not JSON: {error}", file=str(path), line=line)) from error
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise EnvbuildError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -256,3 +256,9 @@ def test_a_user_managed_dockerfile_is_read_as_one(tmp_path):
 def test_a_build_context_without_its_dockerfile_is_refused(tmp_path):
     with pytest.raises(DefinitionError, match="has no Dockerfile"):
         DockerBuildContext.from_local_directory(None, tmp_path)
+
+
+def test_saving_works_on_the_class_as_the_documents_write_it(tmp_path):
+    myenv = Environment.save_to_directory(path=tmp_path / "fresh", overwrite=False)
+    assert myenv.name == "fresh"
+    assert Environment.load_from_directory(path=tmp_path / "fresh") == myenv

@@ -53,7 +53,13 @@ def test_an_open_service_with_a_fixed_number_has_neither_secret_nor_autoscaler()
 
 
 @pytest.mark.parametrize(
-    "settings", [{"cpu_cores": 0}, {"autoscale_min_replicas": 5, "autoscale_max_replicas": 2}, {"num_replicas": 0}]
+    "settings",
+    [
+        {"cpu_cores": 0},
+        {"autoscale_min_replicas": 5, "autoscale_max_replicas": 2},
+        {"num_replicas": 0},
+        {"namespace": "-x"},
+    ],
 )
 def test_numbers_out_of_range_are_refused(settings):
     with pytest.raises(DefinitionError):
