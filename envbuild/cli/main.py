@@ -25,6 +25,7 @@ HOMES = {
     "model": "model",
     "environment": "environment",
     "run": "run",
+    "service": "service",
     "azureml-run": "run",
     "diff": "locks",
     "export": "locks",

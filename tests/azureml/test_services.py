@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from envbuild.azureml.core import Environment, Model, Webservice
+from envbuild.azureml.core import Environment, Model, Webservice, Workspace
 from envbuild.azureml.core.model import InferenceConfig
 from envbuild.azureml.core.webservice import AciWebservice, LocalWebservice
 from envbuild.core.errors import DefinitionError, ServiceError, WorkspaceError
@@ -130,3 +130,65 @@ def test_deployment_configurations_are_checked():
         LocalWebservice.deploy_configuration(port=70000)
     with pytest.raises(DefinitionError):
         AciWebservice.deploy_configuration(memory_gb=0)
+
+
+@pytest.mark.usefixtures("deployed", "model", "inference_config")
+def test_the_commands_deploy_ask_update_and_delete(project, capsys):
+    from envbuild.cli.main import run as envbuild
+
+    inference = {"entryScript": "score.py", "environment": {"name": "own", "version": "1"}}
+    (project / "inferenceconfig.json").write_text(json.dumps(inference))
+    (project / "deploymentconfig.json").write_text('{"computeType": "local"}')
+    own = Environment("own")
+    own.python.user_managed_dependencies = True
+    own.register(Workspace.from_config())
+    assert (
+        envbuild(
+            [
+                "service",
+                "deploy",
+                "-n",
+                "myservice",
+                "-m",
+                "offset:1",
+                "--ic",
+                "inferenceconfig.json",
+                "--dc",
+                "deploymentconfig.json",
+            ]
+        )
+        == 0
+    )
+    assert "running" in capsys.readouterr().out
+    assert envbuild(["service", "run", "-n", "myservice", "-d", '{"data": [1]}']) == 0
+    assert json.loads(capsys.readouterr().out) == {"sum": 101}
+    (project / "request.json").write_text('{"data": [2]}')
+    assert envbuild(["service", "run", "-n", "myservice", "-d", "@request.json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"sum": 102}
+    assert envbuild(["service", "logs", "-n", "myservice"]) == 0
+    assert "the model is loaded" in capsys.readouterr().out
+    assert envbuild(["service", "update", "-n", "myservice"]) == 0
+    assert envbuild(["service", "deploy", "-n", "myservice", "-m", "offset:1", "--ic", "inferenceconfig.json"]) == 11
+    capsys.readouterr()
+    assert envbuild(["service", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["state"] == "running"
+    assert envbuild(["service", "delete", "-n", "myservice"]) == 0
+    assert envbuild(["service", "show", "-n", "myservice"]) == 10
+    (project / "deploymentconfig.json").write_text('{"computeType": "mainframe"}')
+    assert envbuild(["service", "deploy", "-n", "other", "-m", "offset", "--dc", "deploymentconfig.json"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"computeType": "aci", "containerResourceRequirements": {"cpu": 0.5, "memoryInGB": 1.0}}, ("ACI", 0.5, 1.0)),
+        ({"computeType": "AKS", "autoScaler": {"autoscaleEnabled": True, "maxReplicas": 3}}, ("AKS", 0.1, 0.5)),
+    ],
+)
+def test_a_deployment_configuration_is_azures_file(project, content, expected):
+    from envbuild.azureml.deploying import _kind
+    from envbuild.cli.service import deployment_of
+
+    (project / "dc.json").write_text(json.dumps(content))
+    found = deployment_of(project / "dc.json")
+    assert (_kind(found).compute_type, found.cpu_cores, found.memory_gb) == expected
