@@ -1,4 +1,4 @@
-"""How fast locking is: `python -m benchmarks.lock [--part pip|conda]… [--check] [--full] [--json]`.
+"""How fast locking is: `python -m benchmarks.lock [--part NAME]… [--check] [--full] [--json]`.
 
 Each part is a module with `measure(full=…)` that yields rows; the parts are listed in `PARTS`.
 """
@@ -10,21 +10,23 @@ import importlib
 import sys
 from collections.abc import Iterator
 
-from benchmarks.timing import Row, report
+from benchmarks.timing import Count, Row, line, report
 
 PARTS = {
     "conda": "benchmarks.lock_conda",
     "pip": "benchmarks.lock_pip",
     "check": "benchmarks.lock_check",
     "growth": "benchmarks.lock_growth",
+    "feedback": "benchmarks.lock_feedback",
+    "files": "benchmarks.lock_files",
 }
 
 
-def rows(parts: list[str], *, full: bool) -> Iterator[Row]:
+def rows(parts: list[str], *, full: bool) -> Iterator[Row | Count]:
     """Yield the rows of `parts`, saying on stderr what is measured."""
     for part in parts:
         for row in importlib.import_module(PARTS[part]).measure(full=full):
-            print(f"{row.what}: {row.ratio:.2f} of {row.peer}", file=sys.stderr)
+            print(line(row), file=sys.stderr)
             yield row
 
 

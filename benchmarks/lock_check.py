@@ -62,11 +62,12 @@ def _conda_lock(folder: Path) -> Callable[[], object]:
 
 def _uv(folder: Path) -> Callable[[], object]:
     folder.mkdir()
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
     names = ", ".join(f'"{one}"' for one in NAMES[:UV_REQUIREMENTS])
     (folder / "pyproject.toml").write_text(
-        f'[project]\nname = "many"\nversion = "1"\nrequires-python = "==3.12.*"\ndependencies = [{names}]\n'
+        f'[project]\nname = "many"\nversion = "1"\nrequires-python = "=={minor}.*"\ndependencies = [{names}]\n'
     )
-    argv = [uv.find_uv_bin(), "lock", "--quiet", "--no-config", "--no-python-downloads", "--no-build"]
+    argv = [uv.find_uv_bin(), "lock", "--quiet", "--no-config", "--no-python-downloads", "--python", sys.executable]
     env = clean_environment(own_environment(UV_CACHE_DIR=str(folder / "cache")))
 
     def check() -> None:

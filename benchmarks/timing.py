@@ -31,8 +31,11 @@ class Row:
         return statistics.median(self.ours) / statistics.median(self.theirs)
 
     @property
-    def missed(self) -> bool:
-        return bool(self.bar) and self.ratio > self.bar
+    def missed(self) -> str:
+        """What is wrong, in words; empty where the bar is met."""
+        if not self.bar or self.ratio <= self.bar:
+            return ""
+        return f"{self.what}: {self.ratio:.2f} of {self.peer}, at most {self.bar:.2f} wanted"
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -44,6 +47,24 @@ class Row:
             "bar": self.bar or None,
             **self.notes,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many of `wanted` things hold; the bar is all of them."""
+
+    what: str
+    found: int
+    wanted: int
+    notes: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def missed(self) -> str:
+        """What is wrong, in words; empty where the bar is met."""
+        return "" if self.found >= self.wanted else f"{self.what}: {self.found}, at least {self.wanted} wanted"
+
+    def to_dict(self) -> dict[str, object]:
+        return {"what": self.what, "found": self.found, "wanted": self.wanted, **self.notes}
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -78,18 +99,25 @@ def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> programs.C
     return programs.run(argv, cwd=cwd, env={name: value for name, value in env.items() if name != _NO_BYTECODE})
 
 
-def report(rows: Sequence[Row], *, as_json: bool, check: bool) -> int:
+def report(rows: Sequence[Row | Count], *, as_json: bool, check: bool) -> int:
     """Print the table (or JSON), name each missed bar on stderr, and return the exit code."""
     if as_json:
         print(json.dumps({"rows": [row.to_dict() for row in rows]}))
     else:
-        print(f"{'what':<44} {'ours':>8} {'peer':>8} {'ratio':>7} {'bar':>6}  peer")
+        print(f"{'what':<52} {'ours':>8} {'peer':>8} {'ratio':>7} {'bar':>6}  peer")
         for row in rows:
-            mine, other = statistics.median(row.ours), statistics.median(row.theirs)
-            bar = f"{row.bar:.2f}" if row.bar else ""
-            notes = "  ".join(f"{name}={value}" for name, value in row.notes.items())
-            print(f"{row.what:<44} {mine:>8.2f} {other:>8.2f} {row.ratio:>7.3f} {bar:>6}  {row.peer}  {notes}")
-    for row in rows:
-        if row.missed:
-            print(f"missed: {row.what}: {row.ratio:.2f} of {row.peer}, at most {row.bar:.2f} wanted", file=sys.stderr)
-    return 1 if check and any(row.missed for row in rows) else 0
+            print(line(row))
+    misses = [row.missed for row in rows if row.missed]
+    for miss in misses:
+        print(f"missed: {miss}", file=sys.stderr)
+    return 1 if check and misses else 0
+
+
+def line(row: Row | Count) -> str:
+    """Return `row` as a line of the table."""
+    notes = "  ".join(f"{name}={value}" for name, value in row.notes.items())
+    if isinstance(row, Count):
+        return f"{row.what:<52} {row.found:>8} {row.wanted:>8} {'':>7} {'all':>6}  {notes}".rstrip()
+    mine, other = statistics.median(row.ours), statistics.median(row.theirs)
+    bar = f"{row.bar:.2f}" if row.bar else ""
+    return f"{row.what:<52} {mine:>8.2f} {other:>8.2f} {row.ratio:>7.3f} {bar:>6}  {row.peer}  {notes}".rstrip()
