@@ -86,7 +86,8 @@ def _choose(own: Node, file: str, environment: str) -> str:
 
 
 def _is_one(own: Node) -> bool:
-    return any(own.has(key) for key in (*_PACKAGES, "base", "dockerfile", "build"))
+    """Tell whether `[tool.envbuild]` itself is an environment beside those that it names, not only what they share."""
+    return any(own.has(key) for key in _PACKAGES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
