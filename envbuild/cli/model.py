@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     delete = verbs.add_parser("delete", help="delete one version")
     delete.add_argument("-i", "--model-id", required=True, metavar="NAME:VERSION")
     delete.set_defaults(run=_delete)
+    _add_deploy(verbs)
     for one in verbs.choices.values():
         one.add_argument(
             "-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards)"
@@ -43,7 +45,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     register = verbs.add_parser("register", help="keep a file or folder as the next version of a model")
     register.add_argument("-n", "--name", required=True)
-    register.add_argument("-p", "--model-path", required=True, type=Path, metavar="PATH")
+    register.add_argument("-p", "--model-path", "--asset-path", required=True, type=Path, metavar="PATH")
+    register.add_argument("--run-id", default="", metavar="RUN", help="take PATH from the outputs of this run")
+    register.add_argument(
+        "--experiment-name", default="", metavar="NAME", help="the run's; the latest run of it where no id is given"
+    )
     register.add_argument(
         "--model-framework", default="Custom", metavar="NAME", help="ScikitLearn, Onnx, TensorFlow, …"
     )
@@ -52,6 +58,26 @@ def _add_register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     register.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE")
     register.add_argument("--property", action="append", default=[], metavar="KEY=VALUE")
     register.set_defaults(run=_register)
+
+
+def _add_deploy(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from envbuild.cli.service import add_deployment
+
+    deploy = verbs.add_parser("deploy", help="start a service that answers with models (see envbuild service)")
+    deploy.add_argument("-n", "--name", default="", help="the service's (default: from the first model's)")
+    deploy.add_argument("--overwrite", action="store_true", help="in the place of a service of that name")
+    add_deployment(deploy)
+    deploy.set_defaults(run=_deploy)
+
+
+def _deploy(arguments: argparse.Namespace) -> int:
+    from envbuild.azureml.core.workspace import Workspace
+    from envbuild.cli.service import deploy
+
+    if not arguments.name and arguments.model:
+        model = arguments.model[0].partition(":")[0].lower()
+        arguments.name = f"{re.sub('[^a-z0-9]+', '-', model).strip('-')[:24]}-service"
+    return deploy(Workspace(find_workspace(arguments.workspace)), arguments)
 
 
 def find_workspace(folder: Path | None, *, create: bool = False) -> Workspace:
@@ -79,6 +105,8 @@ def pairs(texts: list[str]) -> dict[str, str]:
 def _register(arguments: argparse.Namespace) -> int:
     from envbuild.workspace.models import register_model
 
+    if arguments.run_id or arguments.experiment_name:
+        return _register_from_run(arguments)
     model = register_model(
         find_workspace(arguments.workspace, create=True),
         arguments.name,
@@ -90,6 +118,33 @@ def _register(arguments: argparse.Namespace) -> int:
         properties=pairs(arguments.property),
     )
     _print([model], as_json=arguments.json)
+    return 0
+
+
+def _register_from_run(arguments: argparse.Namespace) -> int:
+    from envbuild.azureml.core.experiment import Experiment
+    from envbuild.azureml.core.run import Run
+    from envbuild.azureml.core.workspace import Workspace
+    from envbuild.core.errors import WorkspaceError
+
+    workspace = Workspace(find_workspace(arguments.workspace))
+    if arguments.run_id:
+        run = Run.get(workspace, arguments.run_id)
+    else:
+        runs = Run.list(Experiment(workspace, arguments.experiment_name))
+        if not runs:
+            raise WorkspaceError(f"experiment {arguments.experiment_name} has no run")
+        run = runs[-1]
+    model = run.register_model(
+        arguments.name,
+        arguments.model_path.as_posix(),
+        tags=pairs(arguments.tag),
+        properties=pairs(arguments.property),
+        description=arguments.description,
+        model_framework=arguments.model_framework,
+        model_framework_version=arguments.model_framework_version,
+    )
+    _print([model.stored], as_json=arguments.json)
     return 0
 
 

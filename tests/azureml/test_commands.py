@@ -200,3 +200,26 @@ def test_a_script_that_says_azureml_runs_unchanged(project):
     done = programs.run([*argv[:4], "bad.py"], check=False, env={"PYTHONPATH": root})
     assert (done.code, "ZeroDivisionError" in done.stderr, "defect" in done.stderr) == (1, True, False)
     assert envbuild(["azureml-run", "absent.py"]) == 3
+
+
+def test_a_model_is_registered_from_the_outputs_of_a_run(own, project, capsys):
+    (project / "train.py").write_text("import os\nos.makedirs('outputs')\nopen('outputs/m.pkl', 'w').write('m')")
+    assert envbuild(["run", "-e", "own", "--experiment-name", "myexperiment", "--json", "train.py"]) == 0
+    run = rows(capsys)[0]["id"]
+    register = [
+        "model",
+        "register",
+        "-n",
+        "sklearn_mnist",
+        "--asset-path",
+        "outputs/m.pkl",
+        "--tag",
+        "area=mnist",
+        "--json",
+    ]
+    assert envbuild([*register, "--experiment-name", "myexperiment", "--run-id", run]) == 0
+    assert rows(capsys)[0]["id"] == "sklearn_mnist:1"
+    assert envbuild([*register, "--experiment-name", "myexperiment"]) == 0
+    assert envbuild([*register, "--experiment-name", "absent"]) == 10
+    assert envbuild(["model", "download", "--model-id", "sklearn_mnist:1", "--target-dir", "model_folder"]) == 0
+    assert (project / "model_folder/m.pkl").read_text() == "m"

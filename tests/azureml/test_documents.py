@@ -34,7 +34,7 @@ def imports():
 def commands():
     for text in blocks("azurecli-interactive", "cli", "azurecli"):
         for line in text.splitlines():
-            if line.strip().startswith("az ml environment"):
+            if line.strip().startswith(("az ml environment", "az ml model")) and "profile" not in line:
                 yield line.strip()
 
 

@@ -237,3 +237,12 @@ def test_without_a_script_one_model_of_a_framework_is_needed(ws, model, project)
     for models in ([plain], [model, model], []):
         with pytest.raises(ServiceError, match="without an inference configuration"):
             Model.package(ws, models)
+
+
+def test_without_a_script_the_environment_has_the_framework_in_its_version(ws, model):
+    from envbuild.azureml.packaging import service_environment
+
+    stored, driver = service_environment(ws, [model], None)
+    conda = Environment.get(ws, stored.name).python.conda_dependencies
+    assert driver == "scikit-learn"
+    assert list(conda.pip_packages) == ["scikit-learn==0.19.1", "joblib", "numpy", "pandas"]
