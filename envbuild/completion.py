@@ -28,29 +28,29 @@ class Level:
     values: tuple[str, ...]
 
 
-def levels(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[Level]:
-    """Yield the parser's own level, then those of its commands, depth first."""
-    commands: list[Word] = []
-    options: list[Word] = []
-    values: list[str] = []
-    inner: dict[str, argparse.ArgumentParser] = {}
+def visible_commands(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.ArgumentParser, str]]:
+    """Yield the parsers of the commands of `parser` with what is said of each; aliases are left out."""
     for action in parser._actions:  # noqa: SLF001 - argparse has no other way to be read
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            explained = {one.dest: one.help or "" for one in action._choices_actions}  # noqa: SLF001
-            inner = {name: one for name, one in action.choices.items() if _listed(name, explained)}
-            commands = [Word(names=(name,), explanation=explained.get(name, "")) for name in inner]
-        elif action.option_strings:
-            options.append(_option(action))
-        else:
-            values += [str(one) for one in action.choices or ()]
-    yield Level(path=path, commands=tuple(commands), options=tuple(options), values=tuple(values))
-    for name, one in inner.items():
+            # an alias is in `choices` but has no help of its own
+            for one in action._choices_actions:  # noqa: SLF001
+                yield action.choices[one.dest], one.help or ""
+
+
+def levels(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> Iterator[Level]:
+    """Yield the parser's own level, then those of its commands, depth first."""
+    inner = {one.prog.split()[-1]: (one, said) for one, said in visible_commands(parser)}
+    options = [_option(one) for one in parser._actions if one.option_strings]  # noqa: SLF001
+    values = [
+        str(choice)
+        for one in parser._actions  # noqa: SLF001
+        if not one.option_strings and not isinstance(one, argparse._SubParsersAction)  # noqa: SLF001
+        for choice in one.choices or ()
+    ]
+    commands = tuple(Word(names=(name,), explanation=said) for name, (_, said) in inner.items())
+    yield Level(path=path, commands=commands, options=tuple(options), values=tuple(values))
+    for name, (one, _) in inner.items():
         yield from levels(one, (*path, name))
-
-
-def _listed(name: str, explained: dict[str, str]) -> bool:
-    # an alias is in `choices` but has no help of its own
-    return name in explained or not explained
 
 
 def _option(action: argparse.Action) -> Word:

@@ -159,7 +159,7 @@ def _hatch() -> Schema:
     return _object(inner, closed=False)
 
 
-def environment() -> Schema:
+def conda() -> Schema:
     """Return the schema of a conda environment.yml as envbuild reads it."""
     entry = _either(_TEXT, {"type": "null"}, {"type": "object", "minProperties": 1})
     known: dict[str, Schema] = {
@@ -300,7 +300,7 @@ def pylock() -> Schema:
 SCHEMAS: dict[str, Callable[[], Schema]] = {
     "table": table,
     "pyproject": pyproject,
-    "environment": environment,
+    "conda": conda,
     "azure-environment": azure_environment,
     "conda-lock": conda_lock,
     "pylock": pylock,

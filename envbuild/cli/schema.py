@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-NAMES = ("table", "pyproject", "environment", "azure-environment", "conda-lock", "pylock")
+NAMES = ("table", "pyproject", "conda", "azure-environment", "conda-lock", "pylock")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -14,7 +14,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "schema",
         help="print a JSON Schema, for editors and other tools",
-        description="table: [tool.envbuild]. pyproject: a pyproject.toml with it. environment: conda's environment.yml. azure-environment: "
+        description="table: [tool.envbuild]. pyproject: a pyproject.toml with it. conda: an environment.yml. azure-environment: "
         "Azure ML v2. conda-lock, pylock: what `envbuild lock` writes. Draft 2020-12.",
     )
     parser.add_argument("name", nargs="?", choices=NAMES, default="table", help="which (default: table)")

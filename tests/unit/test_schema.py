@@ -23,7 +23,7 @@ else:
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FILES = {
     "pyproject": ("pyproject.toml",),
-    "environment": ("environment.yml", "environment.yaml", "conda.yaml", "conda_dependencies.yml"),
+    "conda": ("environment.yml", "environment.yaml", "conda.yaml", "conda_dependencies.yml"),
     "conda-lock": ("conda-lock.yml",),
     "pylock": ("pylock.toml",),
 }
