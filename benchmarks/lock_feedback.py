@@ -24,13 +24,13 @@ CLASHES = (
     ("numpy pandas scikit-learn scipy", "pycaret==3.3.2"),
     ("numpy pandas", "streamlit==1.30.0"),
     ("numpy pandas pyarrow", "mlflow==2.9.2"),
-    ("numpy", "spacy==3.7.2"),
+    ("numpy pandas", "tensorflow==2.14.1"),
     ("flask", "connexion==2.14.2"),
     ("pandas", "great-expectations==0.18.22"),
     ("numpy pandas matplotlib-base", "ydata-profiling==4.6.0"),
     ("numpy scikit-learn", "tensorflow==2.16.1"),
     ("sqlalchemy flask", "apache-airflow==2.8.0"),
-    ("scikit-learn pandas", "evidently==0.4.11"),
+    ("requests pandas", "pandasai==2.0.0"),
 )
 """What conda gives, and the pin over it."""
 

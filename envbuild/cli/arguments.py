@@ -81,8 +81,8 @@ def add_solve(parser: argparse.ArgumentParser) -> None:
         "--mirror",
         action="append",
         default=[],
-        metavar="URL=MIRROR",
-        help="ask MIRROR for the channel URL; the lock keeps URL",
+        metavar="CHANNEL=URL",
+        help="ask URL for CHANNEL (a name or a URL); the lock keeps the channel's own URLs",
     )
     group.add_argument("--offline", action="store_true", help="use caches only")
 
@@ -100,8 +100,9 @@ def solve_options(arguments: argparse.Namespace) -> SolveOptions:
     mirrors: dict[str, tuple[str, ...]] = {}
     for text in arguments.mirror:
         channel, separator, mirror = text.partition("=")
-        if not separator:
-            raise EnvbuildError(f"--mirror {text!r} is not URL=MIRROR")
+        if not separator or not mirror.startswith(("http://", "https://")):
+            hint = "for example --mirror conda-forge=https://mirror.example/conda-forge"
+            raise EnvbuildError(f"--mirror {text!r} is not CHANNEL=URL, with a URL of http or https", hint=hint)
         mirrors[channel] = (*mirrors.get(channel, ()), mirror)
     return SolveOptions(
         platforms=tuple(parse_platform(text).subdir for text in arguments.platform),

@@ -61,6 +61,9 @@ def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "-o", "--output", type=Path, help="the lock's file (default: conda-lock.yml or pylock.toml beside it)"
     )
+    parser.add_argument(
+        "-e", "--environment", default="", metavar="NAME", help="one of several environments in a pixi.lock"
+    )
     parser.set_defaults(run=run_import)
 
 

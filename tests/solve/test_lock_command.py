@@ -80,3 +80,17 @@ def test_all_and_one_of_them_contradict_each_other(project):
     refused = envbuild(project, "lock", "--all", "-e", "one", check=False)
     assert refused.code == 1
     assert "--all" in refused.stderr
+
+
+@pytest.mark.parametrize("mirror", ["team=/folder", "team", "team=ftp://mirror.example/team"])
+def test_a_mirror_that_is_no_url_is_refused_in_one_line(project, mirror):
+    refused = envbuild(project, "lock", "-e", "one", "--mirror", mirror, check=False)
+    assert refused.code == 1
+    assert "is not CHANNEL=URL" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_lock_of_another_tool_is_imported(project, site):
+    envbuild(project, "lock", "-e", "one", "--mirror", f"team={site.url}")
+    envbuild(project, "import", "conda-lock.one.yml", "-o", "conda-lock.new.yml")
+    assert "beta" in (project / "conda-lock.new.yml").read_text()
