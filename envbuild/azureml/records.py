@@ -52,8 +52,7 @@ class Record:
 
     def change(self, **values: Any) -> None:
         """Write `values` over those of the record."""
-        current = self.workspace.catalogue.record(self.kind, self.id) or {}
-        self.workspace.catalogue.put_record(self.kind, self.id, {**current, **values})
+        self.workspace.catalogue.change_record(self.kind, self.id, values)
 
     def wait(self, *, show: Path | None = None) -> dict[str, Any]:
         """Wait until the record is final and return what it says; `show` is a log that is copied to stdout meanwhile."""

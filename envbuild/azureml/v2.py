@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from envbuild.core.bases import DEFAULT_IMAGE
 from envbuild.core.errors import DefinitionError, Problem
 from envbuild.workspace.environments import ANONYMOUS, RegisteredEnvironment, register_environment
 from envbuild.workspace.store import Tree
@@ -163,6 +164,9 @@ def register(
     elif asset.build and "://" not in asset.build:
         tree = _context_tree(workspace, asset)
         placed = replace(named, build=CONTEXT)
+    if not placed.image and not placed.build:
+        # inside a job the image may be left out; in a file of its own it may not
+        placed = replace(placed, image=DEFAULT_IMAGE)
     content = document(replace(placed, name="", version="", description="", tags={}, schema="", datastore=""))
     files[MAIN] = yaml.safe_dump(content, sort_keys=True, allow_unicode=True, width=1 << 16)
     return register_environment(

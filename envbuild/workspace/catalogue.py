@@ -245,6 +245,17 @@ class Catalogue:
                 (kind, name, json.dumps(document, sort_keys=True), _now()),
             )
 
+    def change_record(self, kind: str, name: str, values: Mapping[str, object]) -> None:
+        """Write `values` over those of the record `name`, in one step; it is made when it is not there."""
+        with self._write() as connection:
+            clause = "SELECT document FROM record WHERE kind = ? AND name = ?"
+            row = connection.execute(clause, (kind, name)).fetchone()
+            merged = {**(json.loads(row[0]) if row else {}), **values}
+            connection.execute(
+                "INSERT INTO record VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET document = excluded.document, changed = excluded.changed",
+                (kind, name, json.dumps(merged, sort_keys=True), _now()),
+            )
+
     def record(self, kind: str, name: str) -> dict[str, object] | None:
         """Return a record, or None."""
         with self._open() as connection:

@@ -208,3 +208,12 @@ def test_references(text, expected):
 def test_what_is_no_reference_is_refused(text):
     with pytest.raises(WorkspaceError, match="not a reference"):
         parse_reference(text)
+
+
+def test_packages_without_an_image_inside_a_job_get_the_default_base(ws, write):
+    from envbuild.read import read_definition
+
+    asset = load_environment(write("command: x\nenvironment:\n  conda_file: {dependencies: [python=3.10]}\n"))
+    definition = read_definition(main_file(ws.core, register(ws.core, asset)))
+    assert definition.base.image == "ubuntu:24.04"
+    assert definition.python in ("=3.10", "3.10")

@@ -77,3 +77,17 @@ def test_what_fails_inside_changes_nothing(catalogue):
     with pytest.raises(TypeError):
         catalogue.register("k", "n", {"a": object()})
     assert [one.version for one in catalogue.assets("k", "n")] == ["1"]
+
+
+def test_a_record_changes_in_one_step_whoever_changes_it(catalogue):
+    from threading import Thread
+
+    def change(number):
+        catalogue.change_record("run", "r", {f"key{number}": number})
+
+    threads = [Thread(target=change, args=(number,)) for number in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert catalogue.record("run", "r") == {f"key{number}": number for number in range(8)}
