@@ -19,6 +19,7 @@ PARTS = {
     "growth": "benchmarks.lock_growth",
     "feedback": "benchmarks.lock_feedback",
     "files": "benchmarks.lock_files",
+    "agreement": "benchmarks.lock_agreement",
 }
 
 

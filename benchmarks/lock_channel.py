@@ -79,11 +79,12 @@ def amplified(*, sharded: bool) -> Path:
         with new_folder(folder) as new:
             for subdir in SUBDIRS:
                 (new / subdir).mkdir()
-                (_write_shards if sharded else _write_plain)(new / subdir, _repodata(subdir))
+                (_write_shards if sharded else _write_plain)(new / subdir, repodata(subdir))
     return folder
 
 
-def _repodata(subdir: str) -> dict[str, Any]:
+def repodata(subdir: str) -> dict[str, Any]:
+    """Return the snapshot's listing of `subdir`."""
     import zstandard
 
     with (SNAPSHOT / subdir / "repodata.json.zst").open("rb") as file:
