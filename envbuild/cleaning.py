@@ -129,7 +129,8 @@ def _is_lock_of_another(path: Path) -> bool:
     if not path.name.endswith(".lock"):
         return False
     whole = path.name.removesuffix(".lock")
-    return any(path.with_name(one).exists() for one in (whole, f"{whole}.part", whole.removeprefix(".")))
+    neighbours = {whole, f"{whole}.part", whole.removeprefix(".")} - {""}
+    return any(path.with_name(one).exists() for one in neighbours)
 
 
 def measure(path: Path) -> tuple[int, float]:

@@ -216,6 +216,7 @@ def _disk() -> Iterator[Finding]:
     root = cache_root()
     named = "ENVBUILD_CACHE_DIR" if os.environ.get("ENVBUILD_CACHE_DIR") else "the default; ENVBUILD_CACHE_DIR moves it"
     yield Finding(topic="disk", name="cache", state="ok", value=str(root), why=named)
+    yield _caches()
     for name, path in {"cache's disk": root, "this folder's disk": Path.cwd(), "temporary files": Path("/tmp")}.items():  # noqa: S108
         existing = next(one for one in (path, *path.parents) if one.exists())
         usage = shutil.disk_usage(existing)
@@ -223,3 +224,15 @@ def _disk() -> Iterator[Finding]:
         little = usage.free < _LITTLE
         why = "`envbuild clean` makes room" if little else ""
         yield Finding(topic="disk", name=name, state="note" if little else "ok", value=free, why=why)
+
+
+def _caches() -> Finding:
+    from envbuild.cleaning import CACHES, find_items
+    from envbuild.formats.diff_text import size_text
+
+    items = list(find_items(tuple(CACHES)))
+    kinds = ", ".join(dict.fromkeys(one.kind for one in items)) or "nothing"
+    total = size_text(sum(one.size for one in items))
+    return Finding(
+        topic="disk", name="caches", state="ok", value=f"{total}: {kinds}", why="`envbuild clean` lists them"
+    )

@@ -45,6 +45,7 @@ def _add_options(parser: argparse.ArgumentParser, name: str) -> None:
         parser.add_argument("--platform", default="", metavar="P", help="the platform that it is rendered for")
     if name == "image-reproducible":
         parser.add_argument("--engine", default="auto", help="who builds")
+        parser.add_argument("--network", default="", metavar="MODE", help="the network of build steps (host, none)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -129,7 +130,8 @@ def _reproducible(files: Sequence[Path], arguments: argparse.Namespace) -> int:
     for target in find_targets(files).targets:
         if target.is_service:
             continue
-        found = build_twice(target, engine=arguments.engine, progress=progress_for(quiet=arguments.quiet))
+        progress = progress_for(quiet=arguments.quiet)
+        found = build_twice(target, engine=arguments.engine, network=arguments.network, progress=progress)
         if found.differing:
             paths = ", ".join(found.differing[:5])
             message = f"two builds differ in {len(found.differing)} files: {paths}"

@@ -7,14 +7,19 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from envbuild.core.errors import EngineError
 from envbuild.core.progress import SILENT, Progress
+from envbuild.engines.protocol import BuildOptions
 from envbuild.hooks.targets import Target
+from envbuild.lockfile import lock_folder
+
+if TYPE_CHECKING:
+    from envbuild.engines.protocol import ImageEngine
 
 # what says when, or by whom, and not what
 _NOT_CONTENT = {"created", "history", "rootfs", "container", "container_config", "docker_version"}
@@ -33,8 +38,8 @@ class Comparison:
         return self.digests[0] == self.digests[1]
 
 
-def build_twice(target: Target, *, engine: str = "auto", progress: Progress = SILENT) -> Comparison:
-    """Build the image of `target` twice, without any cache, compare, and remove both.
+def build_twice(target: Target, *, engine: str = "auto", network: str = "", progress: Progress = SILENT) -> Comparison:
+    """Build the image of `target` twice, without any cache, compare, and keep neither. `network` is that of RUN steps.
 
     Raises:
         LockError: the lock is stale or missing.
@@ -42,47 +47,44 @@ def build_twice(target: Target, *, engine: str = "auto", progress: Progress = SI
     """
     from envbuild.api import default_secrets, plan
     from envbuild.engines.detect import pick
-    from envbuild.engines.protocol import BuildOptions, ImageEngine
-    from envbuild.lockfile import lock_folder
 
     made = plan(target.definition, environment=target.environment, locked=True)
-    builder = cast("ImageEngine", pick(engine))
-    names = [f"{made.image_name}-{which}" for which in ("first", "second")]
-    with ExitStack() as cleanup:
-        images = []
-        for name in names:
-            cleanup.callback(_remove, builder, name)
-            options = BuildOptions(no_cache=True)
-            images.append(
-                builder.image(
-                    made,
-                    name=name,
-                    reuse=False,
-                    options=options,
-                    secrets=default_secrets(),
-                    root=lock_folder(target.definition),
-                    progress=progress,
-                )
-            )
-        digests = (images[0].id, images[1].id)
-        return Comparison(digests=digests, differing=() if digests[0] == digests[1] else _compare(builder, names))
-
-
-def _remove(builder: Any, name: str) -> None:
-    with suppress(EngineError):
-        builder.remove_image(name)
-
-
-def _compare(builder: Any, names: list[str]) -> tuple[str, ...]:
-    trees = []
+    maker = pick(engine)
+    trees: list[dict[str, object]] = []
+    digests = []
     with tempfile.TemporaryDirectory(prefix="envbuild-twice-") as folder:
-        for name in names:
-            path = Path(folder, "image.tar")
-            builder.save(name, path)
-            trees.append(dict(contents(path)))
-            path.unlink()
+        for number in (1, 2):
+            archive = Path(folder, f"{number}.tar")
+            name = f"{made.image_name}-{number}"
+            options = BuildOptions(no_cache=True, network=network)
+            if maker.name == "oci":
+                options = replace(options, output=f"docker-archive:{archive}")
+            image = maker.image(
+                made,
+                name=name,
+                reuse=False,
+                options=options,
+                secrets=default_secrets(),
+                root=lock_folder(target.definition),
+                progress=progress,
+            )
+            digests.append(image.digest or image.id)
+            if maker.name != "oci":
+                _take(cast("ImageEngine", maker), name, archive)
+            trees.append(dict(contents(archive)))
+            archive.unlink()
     first, second = trees
-    return tuple(sorted(path for path in first.keys() | second.keys() if first.get(path) != second.get(path)))
+    differing = sorted(path for path in first.keys() | second.keys() if first.get(path) != second.get(path))
+    return Comparison(digests=(digests[0], digests[1]), differing=tuple(differing))
+
+
+def _take(engine: ImageEngine, name: str, archive: Path) -> None:
+    """Write the image to `archive`, and forget it in the engine."""
+    try:
+        engine.save(name, archive)
+    finally:
+        with suppress(EngineError):
+            engine.remove_image(name)
 
 
 def contents(archive: Path) -> Iterator[tuple[str, object]]:

@@ -118,7 +118,7 @@ def cache(here, monkeypatch):
     root = here / "cache"
     monkeypatch.setenv("ENVBUILD_CACHE_DIR", str(root))
     monkeypatch.setattr(programs, "find", lambda _: None)
-    for name in ("downloads/ab12", "downloads/cd34.part", "prefixes/p/bin/python", "mine/keep"):
+    for name in ("downloads/ab12", "downloads/cd34.part", "prefixes/p/bin/python", "uv/.lock", "mine/keep"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"x" * 1000)
     return root
