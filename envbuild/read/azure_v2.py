@@ -25,6 +25,9 @@ KEYS = (
 OLD_KEYS = ("docker", "path", "conda", "os")
 """What environments had before the first release of v2; accepted together, beside `docker:`."""
 
+_LOOKED_AT = 2000
+"""Characters in which a placeholder is looked for; looking costs the square."""
+
 _ROUTES = ("liveness_route", "readiness_route", "scoring_route")
 _REFERENCE = re.compile(r"azureml:.+|/subscriptions/.+|[A-Za-z0-9][\w.-]*(?::[\w.-]+|@latest)", re.IGNORECASE)
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\$\{?[A-Z_]+\}?|<[A-Za-z_ -]+>")
@@ -150,7 +153,7 @@ def _plain(key: str, node: Node, findings: Findings) -> str:
     if key == "description":
         return text(node.get(key), findings).strip()
     written = line(node.get(key), findings)
-    if found := _TEMPLATE.search(written):
+    if found := _TEMPLATE.search(written[:_LOOKED_AT]):
         _refuse_template(found[0], node.get(key).origin, findings)
     return written
 
@@ -178,7 +181,7 @@ def _base(node: Node, findings: Findings, include: Include, *, old: bool, alone:
 
 
 def _image(image: str, at: Origin, findings: Findings) -> Base:
-    if found := _PLACEHOLDER.search(image):
+    if found := _PLACEHOLDER.search(image[:_LOOKED_AT]):
         _refuse_template(found[0], at, findings)
         return Base()
     if image.startswith("azureml:"):
@@ -198,7 +201,7 @@ def _context(build: Node, findings: Findings, keys: tuple[str, ...]) -> BuildCon
         findings.refuse(build.origin, "has no path:", "write path: with the folder of the Dockerfile")
         return None
     for written, node in ((path, build.get("path")), (dockerfile, build.get("dockerfile_path"))):
-        if found := _TEMPLATE.search(written):
+        if found := _TEMPLATE.search(written[:_LOOKED_AT]):
             _refuse_template(found[0], node.origin, findings)
         elif has_credentials(written):
             findings.refuse(
@@ -251,7 +254,7 @@ def _conda(node: Node, findings: Findings, include: Include) -> Definition | Non
     if node.is_map:
         return read_conda(node, findings, include)
     written = text(node, findings).strip()
-    if found := _TEMPLATE.search(written):
+    if found := _TEMPLATE.search(written[:_LOOKED_AT]):
         _refuse_template(found[0], node.origin, findings)
         return None
     path = beside(node.origin.file, _local(written))

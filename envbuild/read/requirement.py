@@ -71,7 +71,7 @@ def read_requirement(
 
 
 def _is_path(text: str, *, editable: bool) -> bool:
-    place = _EXTRAS.sub(r"\1", text).partition("#egg=")[0]
+    place = re.sub(r"\[[^\[\]]*\]", "", text).rstrip().partition("#egg=")[0]
     if editable or place.startswith((".", "/", "\\")) or re.match(r"[A-Za-z]:[\\/]", place):
         return True
     return place.lower().endswith(_ARCHIVES) or _FOLDERS.fullmatch(place) is not None
@@ -155,7 +155,7 @@ def _editable_line(name: str, extras: str, target: str) -> str:
 
 def _split_marker(text: str) -> tuple[str, str]:
     # a URL may hold `;`, so a space beside it is what makes a marker (pip)
-    found = re.fullmatch(r"(\S.*?)(?:\s+;|;\s)\s*(.+)", text)
+    found = re.fullmatch(r"(\S.*?)(?:(?<!\s)\s+;|;\s)\s*(.+)", text)
     if found is None:
         return text.strip(), ""
     marker = found[2].strip()

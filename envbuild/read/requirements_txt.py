@@ -141,7 +141,7 @@ class _File:
             self.side.add(one, constraint=constraint)
 
     def _line_options(self, line: str, at: Origin) -> tuple[str, tuple[str, ...]]:
-        parts = re.split(r"\s+(?=--?[a-zA-Z])", line)
+        parts = re.split(r"(?<!\s)\s+(?=--?[a-zA-Z])", line)
         hashes: list[str] = []
         for option in parts[1:]:
             name, equals, value = option.partition("=") if "=" in option.split()[0] else option.partition(" ")

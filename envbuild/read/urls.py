@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_USERINFO = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://([^/?#\s]*)@")
+_LONGEST = 8000
+"""Characters that are looked at: no URL is longer, and a hostile one costs no more."""
+
+_USERINFO = re.compile(r"://([^/?#\s]*)@")
 _CONDA_TOKEN = re.compile(r"://[^/\s]+/(?:[^\s]*/)?t/([^/\s]+)/")
 _QUERY_SECRET = re.compile(r"[?&](?:sig|token|access_token|password|api_key|apikey)=([^&#\s]+)", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$[A-Z_][A-Z0-9_]*")
@@ -13,10 +16,12 @@ _PLAIN_USERS = frozenset({"git", "hg", "svn", "anonymous", "oauth2", "__token__"
 
 def has_credentials(url: str) -> bool:
     """Tell whether `url` holds a user's password or a token itself; `${NAME}` and the user `git` are none."""
+    url = url[:_LONGEST]
     for found in _USERINFO.finditer(url):
-        user, _, password = found[2].partition(":")
+        user, _, password = found[1].partition(":")
         # over SSH and FTP the user alone is no secret; over HTTP it is often a token
-        secrets = [user, password] if "http" in found[1] and user not in _PLAIN_USERS else [password]
+        over_http = url[: found.start()].lower().endswith(("http", "https"))
+        secrets = [user, password] if over_http and user not in _PLAIN_USERS else [password]
         if any(secret and not _REFERENCE.fullmatch(secret) for secret in secrets):
             return True
     return any(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from envbuild.core.errors import PlanError
 
+_MOST_STARS = 6
 _WILD = {"*": "[^/]*", "?": "[^/]"}
 
 
@@ -36,9 +37,12 @@ class DockerIgnore:
             if not line or raw.startswith("#"):
                 continue
             keeps = line.startswith("!")
-            pattern = posixpath.normpath(line.removeprefix("!").strip()).lstrip("/")
+            # `**/**/` says no more than `**/`, and would cost the more
+            pattern = re.sub(r"(?:\*\*/)+", "**/", posixpath.normpath(line.removeprefix("!").strip()).lstrip("/"))
             if pattern == ".":
                 continue
+            if len(re.findall(r"\*+", pattern)) > _MOST_STARS:
+                raise PlanError(f".dockerignore, line {number}: a pattern with more than {_MOST_STARS} stars")
             try:
                 rules.append(_Rule(re.compile(_expression(pattern), re.DOTALL), keeps))
             except re.error as error:
@@ -82,4 +86,6 @@ def _token(pattern: str, position: int) -> tuple[str, int]:
 def _set(inner: str) -> str:
     negated = inner.startswith("^")
     members = inner.removeprefix("^").replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
+    # Python keeps these for sets of sets
+    members = re.sub(r"([&|~])", r"\\\1", members).replace("--", "-\\-")
     return f"[{'^' if negated else ''}{members}]"

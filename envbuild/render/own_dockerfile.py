@@ -98,11 +98,20 @@ def _moved(lines: list[str], folder: str) -> Iterator[str]:
 def _moved_sources(flags: str, words: str, folder: str) -> str:
     if "--from=" in flags.lower():
         return words
-    if words.startswith("["):
-        *sources, target = json.loads(words)
+    if (listed := _exec_form(words)) is not None:
+        *sources, target = listed
         return json.dumps([*(_below(one, folder) for one in sources), target])
     *sources, target = words.split()
     return " ".join([*(_below(one, folder) for one in sources), target])
+
+
+def _exec_form(words: str) -> list[str] | None:
+    """Return the words of the JSON form; what is no list of texts is the shell form to Docker, too."""
+    try:
+        found = json.loads(words)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list) and found and all(isinstance(one, str) for one in found) else None
 
 
 def _below(source: str, folder: str) -> str:

@@ -98,7 +98,10 @@ def _page(url: str, client: HttpClient) -> tuple[IndexFile, ...] | None:
         return tuple(_from_json(response.content, bare))
     parser = _Links()
     parser.feed(response.text)
-    return tuple(_from_anchor(one, urljoin(bare, parser.base)) for one in parser.anchors)
+    try:
+        return tuple(_from_anchor(one, urljoin(bare, parser.base)) for one in parser.anchors)
+    except ValueError as error:
+        raise NetworkError(f"{bare} is no page of a package index (PEP 503): {error}") from None
 
 
 def _from_json(content: bytes, url: str) -> Iterator[IndexFile]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import io
 import json
+import lzma
 import posixpath
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,6 +37,11 @@ FORMAT = 1
 _INSTALLER = b"envbuild\n"
 _LARGEST_RATIO, _ALLOWANCE = 200, 256 << 20
 _LARGEST_SCRIPT = 1 << 20
+_DAMAGES = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, KeyError, ValueError, EOFError, NotImplementedError),
+    RuntimeError,  # an encrypted member
+)
+"""What reading a damaged or hostile archive raises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +92,13 @@ class WheelUnit:
             with zipfile.ZipFile(self.path) as archive:
                 self._check_size(archive)
                 install(_SortedWheel(archive, self._filename), destination, dict(self._added()))
-        except (InstallerError, zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError) as error:
+        except (InstallerError, *_DAMAGES) as error:
             raise PlanError(f"{self._filename}: the wheel cannot be installed: {error}") from error
+        except OSError as error:
+            # what zipfile raises for an offset that lies before the file; a full disk is another matter
+            if error.errno != errno.EINVAL:
+                raise
+            raise PlanError(f"{self._filename}: the wheel cannot be installed: it is damaged") from error
         return destination.recorder.told
 
     def compiled(self) -> Bytecode:
@@ -103,7 +116,7 @@ class WheelUnit:
                 modules = _modules(archive.namelist(), self.surroundings.site_packages)
                 key = [str(part) for part in self.identity]
                 return compile_modules(interpreter, key, modules, archive.read) if modules else Bytecode(paths={})
-        except zipfile.BadZipFile as error:
+        except _DAMAGES as error:
             raise PlanError(f"{self._filename}: the wheel cannot be installed: {error}") from error
 
     @property
