@@ -169,6 +169,10 @@ def _start(
         except EnvbuildError as error:
             progress.line(f"error: {error}")
             record.change(status="Failed", error=str(error))
+        except BaseException as error:
+            # whatever ends the work, nobody shall wait for it for ever
+            record.change(status="Failed", error=f"a defect in envbuild: {error!r}")
+            raise
 
     threading.Thread(target=work, name=record.id).start()
 

@@ -125,7 +125,8 @@ def guarded(record: Record, progress: LogProgress, work: Callable[[], dict[str, 
     except EnvbuildError as error:
         progress.line(f"error: {error}")
         record.change(status="Failed", error=str(error), ended=now())
-    except Exception as error:
+    except BaseException as error:
+        # whatever ends the work, nobody shall wait for it for ever
         import traceback
 
         progress.line(traceback.format_exc())

@@ -21,9 +21,11 @@ from envbuild.azureml.core.run import KIND, LOG, Run
 from envbuild.azureml.core.runconfig import RunConfiguration
 from envbuild.azureml.data.data_reference import DataReference
 from envbuild.azureml.locking import LockedEnvironment, locked
+from envbuild.azureml.ray import ADDRESS, RayJob, job_server, run_job, runtime_environment
 from envbuild.azureml.records import LogProgress, Record, guarded, new_id, now
 from envbuild.azureml.registered import find, store
 from envbuild.core.errors import DefinitionError, ServiceError
+from envbuild.core.selection import select
 from envbuild.workspace.environments import RegisteredEnvironment
 from envbuild.workspace.store import StoredFile, Tree
 
@@ -102,14 +104,19 @@ def start_run(experiment: Experiment, config: Any, tags: dict[str, str]) -> Run:
 
 
 def target_of(settings: RunConfiguration) -> str:
-    """Return where a run goes: `local`, a prefix on this machine, or `docker`, a container.
+    """Return where a run goes: `local`, a prefix on this machine, `docker`, a container, or a Ray cluster's address.
 
     Raises:
-        DefinitionError: the target is neither.
+        DefinitionError: the target is none of them.
     """
     name = str(getattr(settings.target, "name", settings.target) or "local")
+    if ADDRESS.fullmatch(name):
+        return name
     if name not in TARGETS:
-        raise DefinitionError(f"compute target {name!r} is not known", hint=f"one of {', '.join(TARGETS)}")
+        raise DefinitionError(
+            f"compute target {name!r} is not known",
+            hint=f"one of {', '.join(TARGETS)}, or the address of a Ray cluster",
+        )
     asked = settings.docker.use_docker or (settings.environment is not None and settings.environment.docker.enabled)
     return "docker" if asked else name
 
@@ -148,7 +155,7 @@ def _command(config: Any) -> tuple[str, ...]:
 
 def _execute(task: Task, progress: LogProgress) -> dict[str, Any]:
     found = locked(task.workspace.core, task.environment, progress=progress)
-    run = _in_container if task.target == "docker" else _on_this_machine
+    run = {"docker": _in_container, "local": _on_this_machine}.get(task.target, _on_cluster)
     code = run(task, found, progress)
     kept = keep_outputs(task).to_list() if task.config.history.output_collection else []
     if _canceled(task):
@@ -196,6 +203,18 @@ def _code_of(poll: Callable[[], int | None], task: Task, *, end: Callable[[], ob
 
 def _canceled(task: Task) -> bool:
     return task.record.values.get("status") == "Canceled"
+
+
+def _on_cluster(task: Task, found: LockedEnvironment, progress: LogProgress) -> int:
+    if found.definition.user_managed:
+        runtime: dict[str, Any] = {"env_vars": dict(found.definition.variables) | dict(task.variables)}
+    else:
+        variables = dict(found.definition.variables) | dict(task.variables)
+        selection = select(found.lock, found.lock.platforms[0])
+        runtime = runtime_environment(selection, found.definition.channels, variables)
+    job = RayJob(name=task.record.id, command=task.command, folder=task.folder, runtime=runtime)
+    task.record.change(status="Running", started=now(), image_key=_image_key(found))
+    return run_job(job_server(task.target), job, log=progress.line, canceled=lambda: _canceled(task))
 
 
 def _in_container(task: Task, found: LockedEnvironment, progress: LogProgress) -> int:
