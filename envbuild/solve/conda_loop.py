@@ -135,7 +135,7 @@ class AsyncioLoop:
         loop.close()
 
 
-KNOWN = ("py_rattler-0.27.", "py_rattler-0.28.")
+KNOWN = ("py_rattler-0.28.",)
 """The versions of the engine that `Loop` is tested with."""
 
 
