@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -243,3 +245,28 @@ def test_an_index_of_two_platforms_is_pushed_and_found_again(on_engine, registry
     assert (pushed.built, again.built, again.digest) == (True, False, pushed.digest)
     found = [RegistryClient().resolve(ImageReference.parse(name), parse_platform(one)) for one in both]
     assert {one.configuration["architecture"] for one in found} == {"amd64", "arm64"}
+
+
+@pytest.mark.parametrize("kind", ["oci-archive", "docker-archive"])
+def test_podman_runs_what_was_written(on_engine, base_image, index, tmp_path, kind):
+    if programs.find("podman") is None or programs.find("crun") is None:
+        pytest.skip("podman is not there")
+    made = pip_plan(tmp_path, index, base_image)
+    output = BuildOptions(output=f"{kind}:{tmp_path}/image.tar")
+    image = OciEngine().image(made, name="oci-road/podman:1", options=output)
+    with tempfile.TemporaryDirectory(prefix="pod-", dir="/var/tmp") as folder:
+        podman = ["podman", f"--root={folder}/root", f"--runroot={folder}/run", "--storage-driver=vfs"]
+        podman += ["--runtime=crun", "--cgroup-manager=cgroupfs"]
+        env = {name: value for name, value in os.environ.items() if name != "DOCKER_CONFIG"}
+        try:
+            programs.run([*podman, "load", "-i", f"{tmp_path}/image.tar"], env=env)
+            identity = programs.run([*podman, "images", "--no-trunc", "--format", "{{.ID}}"], env=env).stdout.strip()
+            assert identity == image.id
+            limits = ("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096")
+            argv = [*podman, "run", "--rm", "--network=none", *limits, identity, "greet"]
+            done = programs.run(argv, env=env, check=False)
+            if done.code in (125, 126) and "crun" in done.stderr:
+                pytest.skip(f"podman loads the image, but runs no container here: {done.stderr.strip()[-120:]}")
+            assert done.stdout.strip() == "hello, adder 1.0"
+        finally:
+            programs.run([*podman, "rmi", "--all", "--force"], env=env, check=False)

@@ -232,11 +232,15 @@ class Assembler:
 
 def _package_draft(group: tuple[Unit, ...]) -> _Draft:
     def write(tar: TarWriter, coming: Fetching) -> list[list[object]]:
-        return [[one.name, _at_hand(one, coming).write(tar).to_list()] for one in group]
+        return [[_label(one), _at_hand(one, coming).write(tar).to_list()] for one in group]
 
     names = ", ".join(f"{one.name} {one.version}" for one in group[:4])
     title = names if len(group) <= 4 else f"{names} and {len(group) - 4} more"
     return _Draft(title=title, identity=[one.identity for one in group], write=write, packages=group)
+
+
+def _label(unit: Unit) -> str:
+    return f"{unit.name} (conda)" if isinstance(unit, CondaUnit) else unit.name
 
 
 def _at_hand(unit: Unit, coming: Fetching) -> Unit:

@@ -165,11 +165,11 @@ def refuse_clashes(packages: Iterable[tuple[str, Told]]) -> None:
 
 
 def _clashes(packages: Iterable[tuple[str, Told]]) -> Iterator[tuple[tuple[str, str], str]]:
-    seen: dict[str, tuple[str, str]] = {}
-    for name, told in packages:
+    seen: dict[str, tuple[int, str, str]] = {}
+    for number, (name, told) in enumerate(packages):
         for path, digest, _ in told.files:
-            other, known = seen.setdefault(path, (name, digest))
-            if known != digest and other != name:
+            owner, other, known = seen.setdefault(path, (number, name, digest))
+            if known != digest and owner != number:
                 yield (other, name), path
 
 
