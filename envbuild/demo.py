@@ -19,6 +19,7 @@ from envbuild.core.bases import DEBIAN_PYTHON, UBUNTU_PYTHON
 from envbuild.core.errors import EngineError, EnvbuildError
 from envbuild.core.plan import Plan
 from envbuild.core.progress import Progress
+from envbuild.engines.detect import container_engine
 from envbuild.files import new_folder
 
 
@@ -160,7 +161,8 @@ def _serve(package: api.Package, folder: Path, engine: str, progress: Progress) 
 def _serve_container(plan: Plan, root: Path, engine: str, rows: bytes, progress: Progress) -> tuple[str, object]:
     if not plan.lock.base.digest:
         raise EngineError(f"the base image {plan.lock.base.reference} is out of reach")
-    image = api.image(plan, engine=engine, root=root, progress=progress)
+    runner = container_engine(engine).name
+    image = api.image(plan, engine=runner, root=root, progress=progress)
     with api.serve_container(image, plan, port=free_port()) as url:
         return image.engine, ask(f"{url}/score", rows)
 
