@@ -112,16 +112,16 @@ class Rounds:
             "uv +1": Step(action=lambda: bench.dockerfile("uv", more, f"bench/uv:{number}", nonce=nonce)),
             "uv-bare +1": Step(action=lambda: bench.dockerfile("uv-bare", more, f"bench/uvb:{number}", nonce=nonce)),
             "uv +1 push": Step(action=lambda: uv_pushed(more, "bench/uv", "warm")),
-            "uv cold push": Step(action=lambda: uv_pushed(names, f"cold/uv-{number}", f"p{nonce}")),
+            "uv cold push": Step(action=lambda: uv_pushed(names, f"cold/uv-{nonce}", f"p{nonce}")),
             "uv cold": Step(
                 action=lambda: bench.dockerfile("uv", names, f"cold/uv:{number}", nonce=nonce, cache=f"c{nonce}")
             ),
             "skopeo inspect": Step(action=lambda: programs.run(inspect)),
             "oci same": Step(action=self._same),
-            **self._assembled(number, more),
+            **self._assembled(number, nonce, more),
         }
 
-    def _assembled(self, number: int, more: list[str]) -> dict[str, Step]:
+    def _assembled(self, number: int, nonce: str, more: list[str]) -> dict[str, Step]:
         registry = self.bench.engine.registry
         tag = f"{registry}/bench/oci"
         return {
@@ -132,7 +132,7 @@ class Rounds:
             "oci +1 push append": self._added(
                 more, tags=[f"{tag}-append:{number}"], push=True, append_to=f"{tag}-append:base"
             ),
-            "oci cold push": self._cold(tags=[f"{registry}/cold/oci-{number}:1"], push=True),
+            "oci cold push": self._cold(tags=[f"{registry}/cold/oci-{nonce}:1"], push=True),
             "oci cold": self._cold(tags=[f"cold/oci:{number}"]),
         }
 

@@ -50,7 +50,9 @@ def output(environment, *code):
 
 @pytest.fixture
 def lib(index):
-    return index.add("lib", "1.5", entry_points={"lib-version": "lib:main"}, files={"lib.py": "def main():\n    print('one-five')\n"})
+    return index.add(
+        "lib", "1.5", entry_points={"lib-version": "lib:main"}, files={"lib.py": "def main():\n    print('one-five')\n"}
+    )
 
 
 def test_an_environment_is_installed_from_the_lock_alone(index, lib, tmp_path):
