@@ -139,7 +139,9 @@ def _make_venv(lock: Lock, place: Path, interpreter: str, progress: Progress) ->
         raise EngineError("the lock has no Python, so there is nothing to install on this machine")
     python = interpreter or str(find_interpreter(lock.python.minor))
     with progress.step("making a virtual environment"):
-        programs.run(uv_argv("venv", "--quiet", "--python", python, str(place)), env=clean_environment(os.environ))
+        programs.run(
+            uv_argv("venv", "--quiet", "--clear", "--python", python, str(place)), env=clean_environment(os.environ)
+        )
     found = programs.run(
         [str(place / "bin" / "python"), "-I", "-c", "import sys; print(*sys.version_info[:2], sep='.')"]
     ).stdout.strip()

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from envbuild.core.errors import PlanError
 
-_MOST_STARS = 6
+_MOST_STARS = 3
+"""In one part of a path, and `**` in all: each multiplies the ways to match by the length of a name."""
+
 _WILD = {"*": "[^/]*", "?": "[^/]"}
 
 
@@ -41,8 +43,8 @@ class DockerIgnore:
             pattern = re.sub(r"(?:\*\*/)+", "**/", posixpath.normpath(line.removeprefix("!").strip()).lstrip("/"))
             if pattern == ".":
                 continue
-            if len(re.findall(r"\*+", pattern)) > _MOST_STARS:
-                raise PlanError(f".dockerignore, line {number}: a pattern with more than {_MOST_STARS} stars")
+            if pattern.count("**") > _MOST_STARS or any(one.count("*") > _MOST_STARS for one in pattern.split("/")):
+                raise PlanError(f".dockerignore, line {number}: {line[:80]!r} has more stars than anybody needs")
             try:
                 rules.append(_Rule(re.compile(_expression(pattern), re.DOTALL), keeps))
             except re.error as error:

@@ -99,13 +99,14 @@ def _dockerfile(data: bytes) -> None:
 
 def _ignore(data: bytes) -> None:
     first, _, rest = _text(data).partition("\n")
-    DockerIgnore.parse(rest).ignores(first or "x")
+    # no file system has longer names
+    DockerIgnore.parse(rest).ignores("/".join(one[:255] for one in first.split("/")[:100]) or "x")
 
 
 def _url(data: bytes) -> None:
     text = _text(data)
     strip_credentials(text)
-    if (secret := re.match(r"https?://u:([A-Za-z0-9]{6,})@[a-z.]+(?:/[^@:]*)?\Z", text)) and secret[1] in mask_url(
+    if (secret := re.match(r"https?://u:([A-Za-z0-9]{6,})@[a-z.]+/?\Z", text)) and secret[1] in mask_url(
         text
     ):
         raise AssertionError(f"{mask_url(text)} shows its password")
