@@ -41,6 +41,7 @@ HOMES = {
     "doctor": "doctor",
     "completion": "completion",
     "clean": "clean",
+    "audit": "audit",
 }
 """The module of `envbuild.cli` that each command lives in: its `add_parser(commands)` declares it and sets `run`."""
 
