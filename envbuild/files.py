@@ -85,6 +85,8 @@ def exclusive(path: Path) -> Iterator[None]:
         raise EnvbuildError(f"{path} cannot be written: {error.strerror or error}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        # `programs.run` hands it on: where this process is killed, the lock lasts until the program that it ran has ended too
+        os.set_inheritable(handle, True)
         yield
     finally:
         os.close(handle)

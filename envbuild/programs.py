@@ -66,6 +66,7 @@ def run(
             errors="replace",
             check=False,
             timeout=timeout,
+            close_fds=False,  # only what was made inheritable is handed on: the locks of `files.exclusive`
         )
     except OSError as error:
         raise ProgramError(Completed(argv=tuple(argv), code=127, stdout="", stderr=str(error))) from error

@@ -11,6 +11,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _APT = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[A-Za-z0-9.+:~-]+)?")
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 _LOCATION = re.compile(r"""[^\s#'"\\`<>|-][^\s'"\\`<>|]*""")
+_ENDLESS_KEY = re.compile(r"(?:[A-Za-z0-9_'\"-]{1,40}[ \t]*\.[ \t]*){200}")
 _MOST_BRACKETS = 50
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 
@@ -53,6 +54,11 @@ def is_location(text: str) -> bool:
 def is_shallow(text: str) -> bool:
     """Tell whether `text` has few enough brackets that no parser that calls itself for each can run out of stack."""
     return text.count("(") + text.count("[") <= _MOST_BRACKETS
+
+
+def has_endless_key(text: str) -> bool:
+    """Tell whether a TOML document has a dotted key of hundreds of parts, which readers take in quadratic time."""
+    return _ENDLESS_KEY.search(text) is not None
 
 
 def is_one_line(text: str) -> bool:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from envbuild.core.errors import LockError, Problem
+from envbuild.core.names import has_endless_key
 from envbuild.formats.fields import Notes, Table
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -82,6 +83,8 @@ def load(text: str, file: str) -> Table:
     else:
         import tomli as tomllib
     try:
+        if has_endless_key(text):
+            raise LockError(Problem(message="is not TOML that any tool writes: a key has hundreds of parts", file=file))
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = _LINE.search(str(error))

@@ -88,6 +88,8 @@ def parse_matchspec(text: str, origin: Origin = NOWHERE) -> Read:
     """
     rest = text.partition("#")[0].strip() if " #" in text else text.strip()
     _refuse_foreign(rest)
+    # long runs of spaces say nothing, and would be tried again and again
+    rest = " ".join(rest.split())
     if found := _ARCHIVE.fullmatch(rest.partition("#")[0].rpartition("/")[2]):
         return _archive(rest, found, origin)
     parts = _Parts()

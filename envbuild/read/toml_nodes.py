@@ -6,6 +6,7 @@ import json
 import re
 import sys
 
+from envbuild.core.names import has_endless_key
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.nodes import Node, Number, from_data
 from envbuild.read.template import find_template, template_error
@@ -23,6 +24,8 @@ def parse_toml(text: str, file: str) -> Node:
         DefinitionError: it is not TOML; the reader's reason, which names the line, is quoted.
     """
     plain = text.replace("\r\n", "\n")
+    if has_endless_key(plain):
+        raise fatal("is not TOML that anybody writes: a key has hundreds of parts", file=file)
     try:
         try:
             return from_data(tomllib.loads(plain, parse_float=Number), file)

@@ -97,10 +97,10 @@ def _page(url: str, client: HttpClient) -> tuple[IndexFile, ...] | None:
     if _JSON in response.headers.get("Content-Type", ""):
         return tuple(_from_json(response.content, bare))
     parser = _Links()
-    parser.feed(response.text)
     try:
+        parser.feed(response.text)
         return tuple(_from_anchor(one, urljoin(bare, parser.base)) for one in parser.anchors)
-    except ValueError as error:
+    except (ValueError, AssertionError) as error:
         raise NetworkError(f"{bare} is no page of a package index (PEP 503): {error}") from None
 
 
@@ -109,7 +109,7 @@ def _from_json(content: bytes, url: str) -> Iterator[IndexFile]:
         entries = json.loads(content)["files"]
         for one in entries:
             yield _from_entry(one, url)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NetworkError(f"{url} is no page of a package index (PEP 691): {error}") from None
 
 
