@@ -2,7 +2,7 @@
 
 It runs ruff and mypy, then the tests that need no container engine on two processes, then, on an engine that it
 starts and stops itself, those that need one. Where there can be no engine (not root, no apt to install it) these are skipped
-with the reason, unless `ENVBUILD_REQUIRE_ENGINE=1`. Arguments go to pytest (`-m` is taken); the last line sums up.
+with the reason, unless `ENVBUILD_REQUIRE_ENGINE=1`. Those that take minutes or a browser (`slow`) run with `--all`. Arguments go to pytest (`-m` is taken); the last line sums up.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ class Result:
 def main(arguments: Sequence[str]) -> int:
     """Run everything and return 0 if all of it is well."""
     checks = [_check(name, argv) for name, argv in CHECKS.items()]
-    tests = _pytest("tests", [*arguments, "-n", "2", "-m", "not engine"])
+    arguments = list(arguments)
+    everything = "--all" in arguments
+    arguments = [one for one in arguments if one != "--all"]
+    tests = _pytest("tests", [*arguments, "-n", "2", "-m", "not engine" if everything else "not engine and not slow"])
     results = [*checks, tests, _engine_tests(arguments)]
     print(f"\nenvbuild: {', '.join(map(str, results))}", flush=True)
     return int(any(result.code for result in results))

@@ -39,6 +39,17 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("ENVBUILD_TEST_CACHE_DIR", str(tests_cache()))
 
 
+SLOW = ("faults", "oci", "precommit/test_hooks.py", "report/test_in_browser.py", "serving/test_browser.py")
+"""What takes minutes or a browser; `python -m tests --all` runs it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow ones by where they are."""
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip, with the reason, what needs something that is not there."""
     if item.get_closest_marker("engine") and (reason := missing_engine()):

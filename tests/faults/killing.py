@@ -265,7 +265,10 @@ def ended(pid: int, seconds: float) -> int | None:
 
 def kill(pid: int, *, group: bool) -> None:
     """Kill the child, or (as a container's end does) all that it started with it."""
-    (os.killpg if group else os.kill)(pid, signal.SIGKILL)
+    try:
+        (os.killpg if group else os.kill)(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        os.kill(pid, signal.SIGKILL)  # too early: it leads no group yet
     os.waitpid(pid, 0)
 
 
