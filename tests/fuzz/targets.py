@@ -106,9 +106,7 @@ def _ignore(data: bytes) -> None:
 def _url(data: bytes) -> None:
     text = _text(data)
     strip_credentials(text)
-    if (secret := re.match(r"https?://u:([A-Za-z0-9]{6,})@[a-z.]+/?\Z", text)) and secret[1] in mask_url(
-        text
-    ):
+    if (secret := re.match(r"https?://u:([A-Za-z0-9]{6,})@[a-z.]+/?\Z", text)) and secret[1] in mask_url(text):
         raise AssertionError(f"{mask_url(text)} shows its password")
 
 

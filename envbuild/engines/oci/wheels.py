@@ -127,6 +127,8 @@ class WheelUnit:
         assert self.path is not None  # noqa: S101 - see write
         if any(one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for one in archive.infolist()):
             raise PlanError(f"{self._filename}: it is compressed as no wheel is, which may take any amount of memory")
+        if any(one.compress_size > self.path.stat().st_size for one in archive.infolist()):
+            raise PlanError(f"{self._filename}: it is damaged: a member is larger than the whole")
         total = sum(one.file_size for one in archive.infolist())
         if total > _LARGEST_RATIO * self.path.stat().st_size + _ALLOWANCE:
             raise PlanError(f"{self._filename}: it would unpack to {total >> 20} MiB, which no honest wheel does")
