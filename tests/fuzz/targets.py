@@ -18,7 +18,7 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import zstandard
@@ -47,6 +47,7 @@ from envbuild.render.dockerignore import DockerIgnore
 from envbuild.render.own_dockerfile import prepare
 from tests.security.fields import _PARSERS, FIELDS
 from tests.security.judge import docker_value
+from tests.support.process_state import unchanged_process
 from tests.support.wheel import make_wheel
 
 Target = Callable[[bytes], None]
@@ -156,8 +157,17 @@ def _application() -> Callable[..., object]:
 
     (_folder() / "score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return data\n")
     settings = Settings(app_root=_folder(), entry_script="score.py", access_log=False)
+    with unchanged_process():
+        return Application(settings, load_script(settings))
+
+
+@contextlib.contextmanager
+def _no_logs() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
-    return Application(settings, load_script(settings))
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _request(data: bytes) -> None:
@@ -184,8 +194,9 @@ def _request(data: bytes) -> None:
             key = name.strip().upper().replace("-", "_")
             environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value.strip()
     status: list[str] = []
-    answer = _application()(environ, lambda text, headers: status.append(text))
-    b"".join(answer)  # type: ignore[arg-type]
+    with _no_logs():
+        answer = _application()(environ, lambda text, headers: status.append(text))
+        b"".join(answer)  # type: ignore[arg-type]
     if not status or (status[0].startswith("500") and not method.isalpha()):
         raise AssertionError(f"{first!r} was answered {status}")
 

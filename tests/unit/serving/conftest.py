@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -17,6 +15,7 @@ import pytest
 from envbuild.serving.app import Application
 from envbuild.serving.script import load_script
 from envbuild.serving.settings import Settings
+from tests.support.process_state import unchanged_process
 
 
 @dataclass(frozen=True)
@@ -78,16 +77,8 @@ class Client:
 @pytest.fixture(autouse=True)
 def _unchanged_process():
     """Undo what loading a script does to this process."""
-    path, meta, modules, environ = list(sys.path), list(sys.meta_path), set(sys.modules), dict(os.environ)
-    yield
-    sys.path[:], sys.meta_path[:] = path, meta
-    for name in set(sys.modules) - modules:
-        if name.split(".")[0] in ("azureml", "azureml_inference_server_http", "service_driver"):
-            del sys.modules[name]
-    for registry in ("__functions_schema__", "__versions__"):  # the schema package keeps one for each process
-        getattr(sys.modules.get("inference_schema.schema_util"), registry, {}).clear()
-    os.environ.clear()
-    os.environ.update(environ)
+    with unchanged_process():
+        yield
 
 
 @pytest.fixture
