@@ -124,9 +124,11 @@ def _fill(
     progress: Progress,
 ) -> None:
     if selection.conda:
-        from envbuild.engines.local_conda import install_conda
+        from envbuild.engines.conda_link import LinkJob, link_conda
 
-        install_conda(selection.conda, environment.prefix, progress)
+        job = LinkJob(packages=selection.conda, folder=environment.prefix, places={})
+        with progress.step(f"installing {len(selection.conda)} conda packages"):
+            link_conda([job], platform=selection.platform)
     else:
         _make_venv(lock, environment.prefix, interpreter, progress)
     if selection.pip:

@@ -7,20 +7,19 @@ import importlib.metadata
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from envbuild import programs
-from envbuild.core.errors import EngineError, IntegrityError, PlanError, Problem
+from envbuild.core.errors import EngineError, PlanError, Problem
 from envbuild.core.keys import canonical, sha256
 from envbuild.core.lock import CondaPackage
 from envbuild.core.platforms import Platform
 from envbuild.core.progress import SILENT, Progress
+from envbuild.engines.conda_link import LinkJob, link_conda
 from envbuild.engines.oci.bytecode import Bytecode, Interpreter, compile_modules
 from envbuild.engines.oci.tar import TarWriter
 from envbuild.engines.oci.units import Recorder, Surroundings, Told, checked_path
@@ -29,7 +28,6 @@ from envbuild.net.downloads import Download, DownloadCache, download_all
 from envbuild.net.http import HttpClient
 
 FORMAT = 1
-_WORKER = Path(__file__).with_name("conda_worker.py")
 _CACHE = "/opt/conda/pkgs"
 """Where `conda-meta` says that packages were unpacked: the same on every machine."""
 
@@ -187,11 +185,11 @@ class Stage:
         if not units and not whole:
             return
         places = self._download(tuple(wanted.values()), progress)
-        jobs = [{"packages": [places[unit.name]], "folder": str(unit.folder)} for unit in units]
+        jobs = [LinkJob(packages=[unit.package], folder=unit.folder, places=places) for unit in units]
         if whole:
-            jobs.append({"packages": [places[one.name] for one in whole], "folder": str(self.folder / "interpreter")})
+            jobs.append(LinkJob(packages=whole, folder=self.folder / "interpreter", places=places))
         with progress.step(f"link {len(units)} conda packages"):
-            self._link(jobs, places)
+            link_conda(jobs, platform=self.platform, prefix=self.prefix, python=self._python)
 
     @property
     def _python(self) -> CondaPackage | None:
@@ -213,37 +211,13 @@ class Stage:
         # what depends on python (pip) may be asked for by it, and is not needed to run it
         return tuple(found[name] for name in sorted(found) if found[name].noarch != "python")
 
-    def _download(self, packages: Sequence[CondaPackage], progress: Progress) -> dict[str, dict[str, Any]]:
+    def _download(self, packages: Sequence[CondaPackage], progress: Progress) -> dict[str, Path]:
         items = [
             Download(url=one.url, filename=one.filename, sha256=one.sha256, md5=one.md5, size=one.size)
             for one in packages
         ]
         paths = download_into(items, self.folder / "packages", self.client, progress)
-        return {
-            one.name: {**asdict(one), "filename": one.filename, "location": path.as_uri()}
-            for one, path in zip(packages, paths, strict=True)
-        }
-
-    def _link(self, jobs: list[dict[str, Any]], places: Mapping[str, dict[str, Any]]) -> None:
-        task, result = self.folder / "task.json", self.folder / "result.json"
-        wanted = {
-            "jobs": jobs,
-            "python": places.get("python"),
-            "prefix": self.prefix,
-            "platform": self.platform.subdir,
-            "cache": str(cache_root() / "conda-packages"),
-        }
-        task.write_text(json.dumps(wanted))
-        done = programs.run(
-            [sys.executable, "-I", str(_WORKER), str(task), str(result)], env=dict(os.environ), check=False
-        )
-        try:
-            error = json.loads(result.read_bytes())["error"]
-        except (OSError, ValueError, KeyError):
-            error = f"the linker ended with code {done.code}\n{done.stderr.strip()}"
-        if error:
-            kind = IntegrityError if "hash" in error.lower() or "sha256" in error.lower() else EngineError
-            raise kind(f"the conda packages cannot be linked: {error}")
+        return {one.name: path for one, path in zip(packages, paths, strict=True)}
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Unpacks and links conda packages, each into a folder of its own: `conda_worker.py TASK RESULT`, both JSON.
+"""Unpacks and links conda packages, each job into its folder: `conda_link_worker.py TASK RESULT`, both JSON.
 
 In a process of its own, which ends by `os._exit`: the installer's runtime can crash the interpreter while it shuts down.
 The result file is what counts. It imports nothing of envbuild. Link scripts are never run.
@@ -54,7 +54,7 @@ async def _link(wanted: dict[str, Any], job: dict[str, Any]) -> None:
         ignored_packages={"python"} if known else None,
         execute_link_scripts=False,
         show_progress=False,
-        alternative_target_prefix=wanted["prefix"],
+        alternative_target_prefix=wanted["prefix"] or None,
     )
 
 
