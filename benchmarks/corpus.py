@@ -29,7 +29,6 @@ REASONS: dict[str, str] = {
     "template": r"is a template|^'[^']*' is a template",
     "lock file": r"is a lock file",
     "missing file": r"cannot be read: No such file|which cannot be read",
-    "included over the network": r"never uses the network",
     "credential": r"holds a credential",
     "registered environment": r"refers to a registered environment",
     "no environment in it": r"defines no environment|names no environment|defines a package, not an environment",

@@ -121,6 +121,7 @@ def solve(
         options=options or Options(),
         progress=progress,
         inspect_base=_inspect_base,
+        parse_include=_parse_include,
         solver=solver,
     )
 
@@ -130,6 +131,12 @@ def _inspect_base(reference: str) -> str:
     from envbuild.engines.base_digest import inspect_base
 
     return inspect_base(reference)
+
+
+def _parse_include(content: bytes, url: str) -> Definition:
+    from envbuild.read.load import parse_included
+
+    return parse_included(content, url)
 
 
 def check(path: Path | str, *, environment: str = "") -> Freshness:

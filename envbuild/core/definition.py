@@ -45,15 +45,16 @@ class CondaSpec:
     origin: Origin = field(default=NOWHERE, compare=False)
 
 
-RequirementKind = Literal["name", "url", "vcs", "path", "editable"]
+RequirementKind = Literal["name", "url", "vcs", "path", "editable", "include"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipRequirement:
-    """One requirement of pip's side (PEP 508, or pip's path and editable forms).
+    """One requirement of pip's side (PEP 508, or pip's path and editable forms), or a file of them at a URL (`include`).
 
     `text` is one canonical line without hashes or options. `name` is normalised (PEP 503) and empty only where neither the
-    line nor the file name tells it. `target` is the URL or path of the kinds other than `name`.
+    line nor the file name tells it. `target` is the URL or path of the kinds other than `name`. What an `include`
+    holds is read when the definition is locked: reading a definition never uses the network.
     """
 
     text: str

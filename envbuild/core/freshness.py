@@ -141,12 +141,14 @@ def _pip_side(definition: Definition, lock: Lock, conda: dict[str, CondaPackage]
         if not one.platforms or platform in one.platforms:
             packages.setdefault(one.name, []).append(one)
     wanted = [one for one in definition.pip if _applies(one, environment)]
+    included = any(one.kind == "include" for one in wanted)
     for requirement in wanted:
         yield from _requirement(requirement, packages.get(requirement.name, []), conda, platform)
     for constraint in definition.constraints:
-        if constraint.name in packages and _applies(constraint, environment):
+        if (constraint.kind == "include" or constraint.name in packages) and _applies(constraint, environment):
             yield from _requirement(constraint, packages[constraint.name], conda, platform)
-    yield from _left_over(definition.origin, wanted, packages, platform)
+    if not included:
+        yield from _left_over(definition.origin, wanted, packages, platform)
 
 
 def _applies(requirement: PipRequirement, environment: dict[str, str]) -> bool:
@@ -161,7 +163,9 @@ def _requirement(
     requirement: PipRequirement, found: list[PipPackage], conda: dict[str, CondaPackage], platform: str
 ) -> Iterator[Problem]:
     origin, text = requirement.origin, requirement.text
-    if requirement.extras:
+    if requirement.kind == "include":
+        yield origin.problem(f"what {requirement.target} holds is read by `envbuild lock` alone")
+    elif requirement.extras:
         yield origin.problem(f"{text} asks for extras, which a lock does not record")
     elif not found:
         if not any(normalize(name) == requirement.name for name in conda):

@@ -39,6 +39,22 @@ def read_definition(path: Path, *, environment: str = "") -> Definition:
     return replace(_hash_context(found, files), sources=files.sources)
 
 
+def parse_included(content: bytes, url: str) -> Definition:
+    """Return what the requirements file at `url`, whose bytes are `content`, says; its options have no effect.
+
+    Where packages come from is for the definition itself to say, not for a file that somebody else may change.
+
+    Raises:
+        DefinitionError: every problem of the file.
+    """
+    from envbuild.read.requirements_txt import parse_requirements
+
+    def nothing_beside(path: str, /) -> bytes:
+        raise fatal("is not beside the definition", file=path)
+
+    return parse_requirements(decode(content, url, pep263=True), url, nothing_beside)
+
+
 def _in_folder(folder: Path) -> Path:
     names = [name for name in IN_FOLDER if (folder / name).is_file()]
     if not names:

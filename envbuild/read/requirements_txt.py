@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import takewhile
+from urllib.parse import urljoin
 
-from envbuild.core.definition import Definition, Origin
+from envbuild.core.definition import Definition, Origin, PipRequirement
 from envbuild.core.errors import DefinitionError
 from envbuild.read.findings import Findings
 from envbuild.read.pip_side import LINE_OPTIONS, PipSide
 from envbuild.read.requirement import read_requirement
 from envbuild.read.sources import Include, beside
 from envbuild.read.text import decode, mend
+from envbuild.read.urls import has_credentials
 
 MOST_FILES = 100
 
@@ -113,11 +116,10 @@ class _File:
                     return
                 value, words = words[0], words[1:]
             self._apply(name, value, at)
-            if words and not words[0].startswith("-"):
-                self.findings.refuse(
-                    at, f"{' '.join(words)!r} cannot stand behind {name}", "write one option on each line"
-                )
-                return
+            stray = list(takewhile(lambda word: not word.startswith("-"), words))
+            if stray:
+                self.findings.note(at, f"{' '.join(stray)!r} behind {name} has no effect, as in pip")
+                words = words[len(stray) :]
 
     def _apply(self, name: str, value: str | None, at: Origin) -> None:
         if name in ("-r", "--requirement", "--requirements"):
@@ -167,12 +169,9 @@ class _File:
             )
 
     def _include(self, target: str, at: Origin, *, constraint: bool) -> None:
-        if _URL.match(target):
-            self.findings.refuse(
-                at,
-                f"includes {target}; reading a definition never uses the network",
-                "download it, and include the file",
-            )
+        url = urljoin(at.file, target) if _URL.match(at.file) else target
+        if _URL.match(url):
+            self._remote(url, at, constraint=constraint)
             return
         path = beside(at.file, target)
         if path in self.trail:
@@ -189,6 +188,17 @@ class _File:
             self.findings.refuse(at, f"includes {target}, which {error.problems[0].message}")
             return
         _File(self.include, self.findings, self.side, (*self.trail, path)).read(text, path, constraint=constraint)
+
+    def _remote(self, url: str, at: Origin, *, constraint: bool) -> None:
+        if not url.startswith(("https://", "http://")):
+            self.findings.refuse(at, f"includes {url}, which is not over HTTP", "download it, and include the file")
+        elif has_credentials(url):
+            self.findings.refuse(
+                at, f"{url} holds a credential; a definition never does", "keep it in netrc, or download the file"
+            )
+        else:
+            text = f"{'-c' if constraint else '-r'} {url}"
+            self.side.add(PipRequirement(text=text, kind="include", target=url, origin=at), constraint=constraint)
 
 
 _INCLUDES = ("-r", "--requirement", "--requirements", "-c", "--constraint")

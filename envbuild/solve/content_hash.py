@@ -59,7 +59,11 @@ def _compact(value: object) -> str:
 def _specs(definition: Definition, platform: str) -> list[dict[str, object]]:
     """Return one entry for each pair of manager and name; of several, the last counts, and `pip` is always any version."""
     entries = [_conda(spec) for spec in definition.conda_for(platform)]
-    entries += [_pip(one) for one in definition.pip if one.kind != "editable" and _marker_holds(one.marker, platform)]
+    entries += [
+        _pip(one)
+        for one in definition.pip
+        if one.kind not in ("editable", "include") and _marker_holds(one.marker, platform)
+    ]
     if definition.pip:
         entries.append(_named("pip", "conda", version="*"))
     unique = {(str(one["manager"]), str(one["name"])): one for one in entries}

@@ -11,6 +11,7 @@ from envbuild.core.lock import Lock
 from envbuild.core.platforms import PLATFORMS, image_platform, parse_platform
 from envbuild.core.progress import SILENT, Progress
 from envbuild.solve.conda import CondaSolver, seconds
+from envbuild.solve.includes import ParseInclude, PipSide, with_includes
 from envbuild.solve.options import SolveOptions
 from envbuild.solve.task import Task, look
 from envbuild.solve.virtual import parse_virtual_package
@@ -27,12 +28,14 @@ def make_lock(
     options: SolveOptions,
     progress: Progress = SILENT,
     inspect_base: InspectBase | None = None,
+    parse_include: ParseInclude | None = None,
     solver: CondaSolver | None = None,
 ) -> Lock:
     """Return the lock of `definition`, which lies in `folder`; a `previous` lock is kept as far as it still answers.
 
     The same definition with its own lock gives that lock back. `inspect_base` asks a local engine for an image's digest where
-    no registry answers. A `solver` that the caller started early (`CondaSolver()`) is used and stays the caller's to close.
+    no registry answers; `parse_include` reads the requirements files that are named by URL. A `solver` that the caller started
+    early (`CondaSolver()`) is used and stays the caller's to close.
 
     Raises:
         SolveError: no set of packages satisfies the definition, told in its own lines.
@@ -43,6 +46,7 @@ def make_lock(
     seconds(cutoff)
     task = Task(
         definition=definition,
+        pip=PipSide(requirements=definition.pip, constraints=definition.constraints),
         folder=folder,
         platforms=_platforms(definition, previous, options),
         previous=previous,
@@ -56,6 +60,7 @@ def make_lock(
         from envbuild.solve.without_conda import lock_user_managed
 
         return lock_user_managed(task)
+    task = replace(task, pip=with_includes(definition, parse_include, offline=options.offline, progress=progress))
     return _with_tools(task, _solve(task, solver))
 
 

@@ -129,9 +129,9 @@ def pip_request(task: Task, python: str, virtual: tuple[str, ...]) -> PipRequest
     definition = task.definition
     declared = dict(text.partition("==")[::2] for text in definition.base_packages)
     return PipRequest(
-        requirements=definition.pip,
+        requirements=task.pip.requirements,
         python=python,
-        constraints=definition.constraints,
+        constraints=task.pip.constraints,
         index=definition.index,
         platforms=task.platforms if len(task.platforms) == 1 else (),
         glibc=glibc_of(virtual),

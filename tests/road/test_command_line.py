@@ -5,6 +5,7 @@ import json
 import pytest
 
 from envbuild.cli.main import run
+from tests.support.http import Response, Site
 
 BASE = "127.0.0.1:9/library/ubuntu:24.04"
 
@@ -161,3 +162,42 @@ def test_a_wrong_command_line_exits_with_2(arguments):
     with pytest.raises(SystemExit) as caught:
         run(arguments)
     assert caught.value.code == 2
+
+
+class Page(Site):
+    """One requirements file at a URL, whose text may change."""
+
+    text = ""
+
+    def respond(self, path, accept):
+        return Response(content=self.text.encode(), content_type="text/plain")
+
+
+def test_a_requirements_file_at_a_url_is_read_when_it_is_locked_and_at_no_other_time(project, command, index):
+    index.add("beta", "2.0", files={"beta.py": ""})
+    with Page() as page:
+        page.text = "beta<2\n"
+        written = f"--index-url {index.url}\nalpha\n-r {page.root}/set.txt\n"
+        (project / "requirements.txt").write_text(written)
+        assert command("show", "requirements.txt").out
+        assert page.requests == []
+        command("lock", "requirements.txt")
+        lock = (project / "pylock.toml").read_text()
+        assert 'version = "1.0"' in lock
+        assert 'version = "2.0"' not in lock
+
+        page.text = "beta\n"
+        assert command("lock", "requirements.txt", "--check").out == "requirements.txt: fresh\n"
+        command("lock", "requirements.txt")
+        assert (project / "pylock.toml").read_text() == lock
+
+        (project / "requirements.txt").write_text(written.replace("alpha", "alpha==1.0"))
+        stale = command("lock", "requirements.txt", "--check", code=1).out
+        assert f"what {page.root}/set.txt holds is read by `envbuild lock` alone" in stale
+        assert len(page.requests) == 1
+
+        (project / "requirements.txt").write_text(written)
+        command("lock", "requirements.txt", "--update-all")
+        assert 'version = "2.0"' in (project / "pylock.toml").read_text()
+
+        command("lock", "requirements.txt", "--update-all", "--offline", code=8)
