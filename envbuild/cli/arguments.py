@@ -41,6 +41,19 @@ def definition_or_default(path: Path | None) -> Path:
     )
 
 
+def take_definitions(arguments: argparse.Namespace) -> list[Path]:
+    """Return the definitions, by default the one of the current folder, and take them out of `--update NAME… FILE`.
+
+    Raises:
+        DefinitionError: none was named and there is none here.
+    """
+    given = arguments.definition
+    named = list(given) if isinstance(given, list) else [given] if given else []
+    files = [one for one in arguments.update if "/" in one or Path(one).is_file()]
+    arguments.update = [one for one in arguments.update if one not in files]
+    return [*named, *map(Path, files)] or [definition_or_default(None)]
+
+
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """Add `--quiet` and `--json`."""
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")
@@ -51,7 +64,12 @@ def add_solve(parser: argparse.ArgumentParser) -> None:
     """Add the wishes of a solve."""
     group = parser.add_argument_group("solving")
     group.add_argument(
-        "--update", nargs="+", default=[], metavar="NAME", help="let these packages move, all else stays"
+        "--update",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="let these packages move, all else stays; a file among them is the definition",
     )
     group.add_argument("--update-all", action="store_true", help="forget the previous lock's versions")
     group.add_argument("--update-base", action="store_true", help="resolve the base image's tag again")

@@ -13,7 +13,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description='bash: eval "$(envbuild completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc, behind compinit; '
         "fish: envbuild completion fish > ~/.config/fish/completions/envbuild.fish",
     )
-    parser.add_argument("shell", choices=["bash", "zsh", "fish"])
+    parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="whose completion")
     parser.set_defaults(run=run)
 
 

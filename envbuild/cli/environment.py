@@ -34,27 +34,33 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add_writing(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     scaffold = verbs.add_parser("scaffold", help="write the files of a default environment to a folder (v1)")
-    scaffold.add_argument("-n", "--name", required=True)
-    scaffold.add_argument("-d", "--directory", required=True, type=Path)
+    scaffold.add_argument("-n", "--name", required=True, help="the environment's name")
+    scaffold.add_argument("-d", "--directory", required=True, type=Path, help="the new folder")
     scaffold.set_defaults(run=_scaffold)
     register = verbs.add_parser("register", help="keep the environment of a folder as the next version (v1)")
-    register.add_argument("-d", "--directory", required=True, type=Path)
+    register.add_argument(
+        "-d",
+        "--directory",
+        required=True,
+        type=Path,
+        help="the folder that `scaffold` or Azure's save_to_directory wrote",
+    )
     register.set_defaults(run=_register)
     create = verbs.add_parser("create", help="keep the environment of a YAML file as the next version (v2)")
-    create.add_argument("-f", "--file", required=True, type=Path)
+    create.add_argument("-f", "--file", required=True, type=Path, help="an environment of Azure's v2")
     create.add_argument("-n", "--name", default="", help="instead of the file's")
     create.add_argument("-v", "--version", default="", help="instead of the file's")
     create.add_argument("--no-build", action="store_true", help="do not build the image of a build context at once")
     create.set_defaults(run=_create)
     download = verbs.add_parser("download", help="write an environment's files to a folder")
     _add_one(download, _download)
-    download.add_argument("-d", "--directory", required=True, type=Path)
-    download.add_argument("--overwrite", action="store_true")
+    download.add_argument("-d", "--directory", required=True, type=Path, help="where it is written")
+    download.add_argument("--overwrite", action="store_true", help="replace what is there")
 
 
 def _add_looking(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     listing = verbs.add_parser("list", help="the latest version of every environment, or the versions of one")
-    listing.add_argument("-n", "--name", default="")
+    listing.add_argument("-n", "--name", default="", help="the versions of this one")
     listing.add_argument("-v", "--version", help="only this version")
     listing.add_argument("--archived", action="store_true", help="the archived ones too")
     listing.set_defaults(run=_list)
@@ -76,7 +82,7 @@ def _add_life(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _add_one(delete, _delete)
     label = verbs.add_parser("label", help="put labels on a version")
     _add_one(label, _label)
-    label.add_argument("labels", nargs="+", metavar="LABEL")
+    label.add_argument("labels", nargs="+", metavar="LABEL", help="latest, production, …")
 
 
 def _add_building(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -86,16 +92,16 @@ def _add_building(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument("--no-docker", action="store_true", help="install it on this machine instead")
     build.add_argument("--platform", default="", metavar="P", help="one of the lock's platforms")
     builds = verbs.add_parser("builds", help="the builds of this workspace and their status")
-    builds.add_argument("-n", "--name", default="", metavar="NAME:VERSION")
+    builds.add_argument("-n", "--name", default="", metavar="NAME:VERSION", help="only those of this environment")
     builds.set_defaults(run=_builds)
     log = verbs.add_parser("log", help="the log of a build, while it runs and afterwards")
-    log.add_argument("build", metavar="BUILD")
+    log.add_argument("build", metavar="BUILD", help="its id, as `builds` lists it")
     log.set_defaults(run=_log)
 
 
 def _add_one(parser: argparse.ArgumentParser, run: Any) -> None:
     parser.add_argument("-n", "--name", required=True, metavar="NAME", help="also NAME:VERSION, NAME@LABEL, azureml:…")
-    parser.add_argument("-v", "--version")
+    parser.add_argument("-v", "--version", help="the version (default: the latest)")
     parser.set_defaults(run=run)
 
 

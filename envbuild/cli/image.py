@@ -63,14 +63,30 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--load", action="store_true", help="load the result into docker, where a builder keeps it elsewhere"
     )
-    build.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE")
-    build.add_argument("--target", default="", metavar="STAGE")
+    build.add_argument(
+        "--build-arg", action="append", default=[], metavar="NAME=VALUE", help="an ARG of the build; it is in no key"
+    )
+    build.add_argument("--target", default="", metavar="STAGE", help="a stage of the Dockerfile")
     build.add_argument("--output", default="", metavar="SPEC", help="BuildKit's output, as written")
-    build.add_argument("--cache-from", action="append", default=[], metavar="SPEC")
-    build.add_argument("--cache-to", action="append", default=[], metavar="SPEC")
+    build.add_argument(
+        "--cache-from",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="where layers may come from: type=registry,ref=…",
+    )
+    build.add_argument(
+        "--cache-to",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="where layers are put: type=registry,ref=…,mode=max",
+    )
     build.add_argument("--builder", default="", metavar="NAME", help="a buildx builder")
     build.add_argument("--network", default="", metavar="MODE", help="the network of build steps (host, none)")
-    build.add_argument("--ssh", action="append", default=[], metavar="AGENT")
+    build.add_argument(
+        "--ssh", action="append", default=[], metavar="AGENT", help="an agent or key that build steps may use: default"
+    )
     build.add_argument(
         "--secret", action="append", default=[], metavar="ID=FILE", help="a build secret: ca, netrc, pip.conf, uv.toml"
     )

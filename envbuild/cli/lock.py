@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.cli.annotations import add_format, annotated, wants_annotations
-from envbuild.cli.arguments import add_definition, add_quiet, add_solve, definition_or_default, solve_options
+from envbuild.cli.arguments import add_definition, add_quiet, add_solve, solve_options, take_definitions
 from envbuild.core.errors import EnvbuildError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Lock, or check, each definition."""
-    paths = [definition_or_default(path) for path in arguments.definition or [None]]
+    paths = take_definitions(arguments)
     if arguments.check and wants_annotations(arguments):
         wanted = _wanted(paths, arguments)
         return annotated(wanted, _reasons, arguments, rule="lock-check")

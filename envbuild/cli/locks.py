@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envbuild.cli.arguments import add_definition, add_quiet, add_solve, definition_or_default, solve_options
+from envbuild.cli.arguments import (
+    add_definition,
+    add_quiet,
+    add_solve,
+    definition_or_default,
+    solve_options,
+    take_definitions,
+)
+from envbuild.cli.parsers import nearest
 
 if TYPE_CHECKING:
-    from envbuild.core.graph import Branch
+    from envbuild.core.graph import Branch, Node
     from envbuild.core.lock import Lock
 
 FORMATS = ("explicit", "requirements", "pylock", "conda-lock", "environment", "cyclonedx")
@@ -28,17 +38,34 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add_diff(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("diff", help="what moved between two locks, of any format that envbuild reads")
-    parser.add_argument("old", type=Path)
-    parser.add_argument("new", type=Path)
-    parser.add_argument("--format", choices=["text", "markdown", "json"], default="text")
+    parser.add_argument("old", type=Path, metavar="OLD", help="a lock of any format")
+    parser.add_argument("new", type=Path, metavar="NEW", help="another, not necessarily of the same format")
+    _add_form(parser)
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="as --format json")
     parser.add_argument("--exit-code", action="store_true", help="exit 1 where anything moved")
     parser.set_defaults(run=run_diff)
+
+
+def _add_form(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--format",
+        choices=["text", "markdown", "json"],
+        default="text",
+        help="text for a terminal, Markdown for a pull request, or JSON",
+    )
 
 
 def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("export", help="write a lock in another tool's form")
     add_definition(parser)
-    parser.add_argument("-f", "--format", choices=FORMATS, required=True)
+    parser.add_argument(
+        "-f",
+        "--format",
+        choices=FORMATS,
+        required=True,
+        help="explicit: conda's list of URLs; requirements: pip's, hashed; environment: an environment.yml of exact pins; "
+        "cyclonedx: a bill of materials",
+    )
     parser.add_argument(
         "--platform", default="", metavar="P", help="for one platform (default: the lock's only or first one)"
     )
@@ -57,7 +84,7 @@ def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         description="Reads conda-lock.yml, pixi.lock, pylock.toml, uv.lock, poetry.lock, Pipfile.lock or an @EXPLICIT list and writes "
         "conda-lock.yml or pylock.toml.",
     )
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, help="the other tool's lock")
     parser.add_argument(
         "-o", "--output", type=Path, help="the lock's file (default: conda-lock.yml or pylock.toml beside it)"
     )
@@ -68,17 +95,32 @@ def _add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _add_why(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("why", help="who asked for a package")
-    parser.add_argument("package")
+    parser = commands.add_parser(
+        "why",
+        help="who asked for a package",
+        description="The shortest way to PACKAGE from each package that the definition asks for, or that nothing depends on where "
+        "a lock alone is named. Exit 1 where the lock does not have it.",
+    )
+    parser.add_argument("package", metavar="PACKAGE", help="its name, in any spelling")
     add_definition(parser)
-    parser.add_argument("--platform", default="", metavar="P")
+    _add_platform(parser)
+    parser.add_argument("--json", action="store_true", help="print a list of ways, each a list of packages, as JSON")
     parser.set_defaults(run=run_why)
 
 
+def _add_platform(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--platform", default="", metavar="P", help="one of the lock's platforms (default: its first)")
+
+
 def _add_tree(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("tree", help="the packages of a lock under those that need them")
+    parser = commands.add_parser(
+        "tree",
+        help="the packages of a lock under those that need them",
+        description="Behind a package stands what the one above asks of it; … says that its own packages stand where it came up first.",
+    )
     add_definition(parser)
-    parser.add_argument("--platform", default="", metavar="P")
+    _add_platform(parser)
+    parser.add_argument("--json", action="store_true", help="print nested lists as JSON")
     parser.set_defaults(run=run_tree)
 
 
@@ -87,7 +129,7 @@ def _add_outdated(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "outdated", help="what would change if the definition were locked afresh today; exit 1 where anything would"
     )
     add_definition(parser)
-    parser.add_argument("--format", choices=["text", "markdown", "json"], default="text")
+    _add_form(parser)
     add_solve(parser)
     add_quiet(parser)
     parser.set_defaults(run=run_outdated)
@@ -117,12 +159,33 @@ def run_export(arguments: argparse.Namespace) -> int:
 
     lock, _ = _lock_of(arguments)
     text = _exported(lock, arguments)
+    if left := _left_out(lock, arguments.format):
+        print(f"note: {left}", file=sys.stderr)
     if arguments.output is None:
         print(text, end="")
     else:
         write_atomic(arguments.output, text)
         print(arguments.output)
     return 0
+
+
+def _left_out(lock: Lock, form: str) -> str:
+    """Return what the other tool's form has no place for.
+
+    Raises:
+        LockError: that is everything.
+    """
+    from envbuild.core.errors import LockError
+
+    if form == "explicit" and lock.pip:
+        if not lock.conda:
+            raise LockError(
+                "the lock has no conda packages, and an explicit list has no others", hint="--format requirements"
+            )
+        return f"{len(lock.pip)} pip packages are not in it; --format requirements has them"
+    if form in ("requirements", "pylock") and lock.conda:
+        return f"{len(lock.conda)} conda packages are not in it; --format explicit has them"
+    return ""
 
 
 def _exported(lock: Lock, arguments: argparse.Namespace) -> str:
@@ -169,12 +232,22 @@ def run_why(arguments: argparse.Namespace) -> int:
     from envbuild.core.graph import why
 
     lock, requested = _lock_of(arguments)
-    ways = why(lock, arguments.package, _platform(arguments.platform, lock), requested)
+    platform = _platform(arguments.platform, lock)
+    ways = why(lock, arguments.package, platform, requested)
+    if arguments.json:
+        print(json.dumps([[_facts(step.node, step.asks) for step in way] for way in ways]))
+        return 0 if ways else 1
     for way in ways:
         print(" → ".join(f"{step.node}{f' ({step.asks})' if step.asks else ''}" for step in way))
     if not ways:
-        print(f"{arguments.package} is not in the lock")
+        names = sorted({one.name for one in lock.conda if one.platform == platform} | {one.name for one in lock.pip})
+        print(f"{arguments.package} is not in the lock{nearest(arguments.package, names)}")
     return 0 if ways else 1
+
+
+def _facts(node: Node, asks: str) -> dict[str, object]:
+    facts: dict[str, object] = {"name": node.name, "version": node.version, "manager": node.manager}
+    return {**facts, "asks": asks} if asks else facts
 
 
 def run_tree(arguments: argparse.Namespace) -> int:
@@ -182,10 +255,21 @@ def run_tree(arguments: argparse.Namespace) -> int:
     from envbuild.core.graph import tree
 
     lock, requested = _lock_of(arguments)
-    for branch in tree(lock, _platform(arguments.platform, lock), requested):
+    branches = tree(lock, _platform(arguments.platform, lock), requested)
+    if arguments.json:
+        print(json.dumps([_nested(one) for one in branches]))
+        return 0
+    for branch in branches:
         for line in _lines(branch, ""):
             print(line)
     return 0
+
+
+def _nested(branch: Branch) -> dict[str, object]:
+    facts = _facts(branch.node, branch.asks)
+    if branch.repeated:
+        return {**facts, "repeated": True}
+    return {**facts, "needs": [_nested(one) for one in branch.branches]} if branch.branches else facts
 
 
 def _lines(branch: Branch, indent: str) -> Iterator[str]:
@@ -202,9 +286,11 @@ def run_outdated(arguments: argparse.Namespace) -> int:
     from envbuild.api import lock
     from envbuild.cli.progress import progress_for
     from envbuild.core.diff import diff_locks
-    from envbuild.core.errors import LockError
+    from envbuild.core.errors import EnvbuildError, LockError
 
-    path = definition_or_default(arguments.definition)
+    path, *others = take_definitions(arguments)
+    if others:
+        raise EnvbuildError("outdated looks at one definition at a time", hint=f"leave out {others[0]}")
     options = replace(solve_options(arguments), update_all=True, update_base=True)
     done = lock(
         path,

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from envbuild import __version__
+from envbuild.cli.parsers import Parser
 from envbuild.core.errors import EnvbuildError
 
 if TYPE_CHECKING:
@@ -46,9 +47,18 @@ HOMES = {
 """The module of `envbuild.cli` that each command lives in: its `add_parser(commands)` declares it and sets `run`."""
 
 
-def parser(command: str = "") -> argparse.ArgumentParser:
+GROUPS = {
+    "definitions and locks": ("init", "lock", "show", "diff", "why", "tree", "outdated", "export", "import", "audit"),
+    "images": ("image", "report"),
+    "models and services": ("package", "serve", "run", "model", "environment", "service", "azureml-run"),
+    "this machine and your tools": ("demo", "doctor", "clean", "hook", "schema", "completion"),
+}
+"""How the help lists the commands."""
+
+
+def parser(command: str = "") -> Parser:
     """Return the parser of all commands; of one alone where it is known, for a quick start."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="envbuild",
         description="From an environment definition to a pinned lock, from the lock to a reproducible image, from a model to an image that serves it.",
         epilog="Exit codes: 0 done; 1 'no' to a question (--check); 2 wrong command line; 3 definition; 4 lock; 5 no solution; "
@@ -57,6 +67,9 @@ def parser(command: str = "") -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"envbuild {__version__}")
     # with `prog` argparse has no need to lay out a usage text, for which it would import much
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, prog="envbuild")
+    top.groups = GROUPS
+    if command == "--version":
+        return top
     homes = [HOMES[command]] if command in HOMES else dict.fromkeys(HOMES.values())
     for home in homes:
         import_module(f"envbuild.cli.{home}").add_parser(commands)

@@ -19,20 +19,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     _add_register(verbs)
     listing = verbs.add_parser("list", help="the registered models")
-    listing.add_argument("-n", "--name", default="")
-    listing.add_argument("--tag", action="append", default=[], metavar="KEY[=VALUE]")
+    listing.add_argument("-n", "--name", default="", help="only those of this name")
+    listing.add_argument("--tag", action="append", default=[], metavar="KEY[=VALUE]", help="only those with this tag")
     listing.add_argument("-l", "--latest", action="store_true", help="the latest version of each")
     listing.set_defaults(run=_list)
     show = verbs.add_parser("show", help="one model")
-    show.add_argument("model", metavar="NAME[:VERSION]")
+    show.add_argument("model", metavar="NAME[:VERSION]", help="without a version: the latest")
     show.set_defaults(run=_show)
     download = verbs.add_parser("download", help="write a model's files to a folder")
-    download.add_argument("-i", "--model-id", required=True, metavar="NAME[:VERSION]")
-    download.add_argument("-t", "--target-dir", required=True, type=Path)
-    download.add_argument("--overwrite", action="store_true")
+    download.add_argument(
+        "-i", "--model-id", required=True, metavar="NAME[:VERSION]", help="without a version: the latest"
+    )
+    download.add_argument("-t", "--target-dir", required=True, type=Path, help="where it is written")
+    download.add_argument("--overwrite", action="store_true", help="replace what is there")
     download.set_defaults(run=_download)
     delete = verbs.add_parser("delete", help="delete one version")
-    delete.add_argument("-i", "--model-id", required=True, metavar="NAME:VERSION")
+    delete.add_argument("-i", "--model-id", required=True, metavar="NAME:VERSION", help="which")
     delete.set_defaults(run=_delete)
     _add_deploy(verbs)
     for one in verbs.choices.values():
@@ -44,8 +46,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _add_register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     register = verbs.add_parser("register", help="keep a file or folder as the next version of a model")
-    register.add_argument("-n", "--name", required=True)
-    register.add_argument("-p", "--model-path", "--asset-path", required=True, type=Path, metavar="PATH")
+    register.add_argument("-n", "--name", required=True, help="the model's name")
+    register.add_argument(
+        "-p", "--model-path", "--asset-path", required=True, type=Path, metavar="PATH", help="a file or folder"
+    )
     register.add_argument("--run-id", default="", metavar="RUN", help="take PATH from the outputs of this run")
     register.add_argument(
         "--experiment-name", default="", metavar="NAME", help="the run's; the latest run of it where no id is given"
@@ -53,10 +57,14 @@ def _add_register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     register.add_argument(
         "--model-framework", default="Custom", metavar="NAME", help="ScikitLearn, Onnx, TensorFlow, …"
     )
-    register.add_argument("--model-framework-version", default="", metavar="V")
-    register.add_argument("-d", "--description", default="")
-    register.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE")
-    register.add_argument("--property", action="append", default=[], metavar="KEY=VALUE")
+    register.add_argument(
+        "--model-framework-version", default="", metavar="V", help="its version, as the package has it"
+    )
+    register.add_argument("-d", "--description", default="", help="a sentence for others")
+    register.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="repeatable")
+    register.add_argument(
+        "--property", action="append", default=[], metavar="KEY=VALUE", help="repeatable; cannot be changed later"
+    )
     register.set_defaults(run=_register)
 
 

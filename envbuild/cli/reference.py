@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
+from envbuild.cli.examples import EXAMPLES
 from envbuild.cli.main import parser
 from envbuild.completion import visible_commands
 
@@ -33,6 +34,8 @@ def _commands(top: argparse.ArgumentParser, depth: int) -> Iterator[str]:
         rows = list(_rows(one))
         if rows:
             yield from ("| argument | meaning |", "| --- | --- |", *rows, "")
+        if one.prog in EXAMPLES:
+            yield from ("```sh", *EXAMPLES[one.prog], "```", "")
         yield from _commands(one, min(depth + 1, 4))
 
 

@@ -20,7 +20,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="run a script, or a command job of Azure's v2, in its environment",
         description="The folder is copied, the environment registered and locked, the script run in it; outputs/ and logs/ are kept.",
     )
-    parser.add_argument("script", type=Path, metavar="SCRIPT|JOB.yml")
+    parser.add_argument(
+        "script", type=Path, metavar="SCRIPT|JOB.yml", help="a Python or shell script, or a job of Azure's v2"
+    )
     parser.add_argument(
         "arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="all that comes behind the script goes to it"
     )
@@ -35,7 +37,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="registered, or a conda, requirements, v1 or v2 file",
     )
     parser.add_argument("-c", "--run-configuration", default="", metavar="NAME|FILE", help="a .runconfig of Azure's v1")
-    parser.add_argument("--experiment-name", default="", metavar="NAME")
+    parser.add_argument(
+        "--experiment-name", default="", metavar="NAME", help="under which the run is kept (default: the folder's name)"
+    )
     parser.add_argument("--target", default="", choices=["", "local", "docker"], help="a prefix here, or a container")
     parser.add_argument("-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace")
     parser.add_argument("--json", action="store_true", help="print the run as JSON, and not its output")
@@ -45,8 +49,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="run a Python script here, its `azureml` imports answered by envbuild",
         description="The script is not changed; it runs with this Python.",
     )
-    alias.add_argument("script", type=Path)
-    alias.add_argument("arguments", nargs=argparse.REMAINDER)
+    alias.add_argument("script", type=Path, help="a Python script that says `import azureml`")
+    alias.add_argument("arguments", nargs=argparse.REMAINDER, help="all that comes behind the script goes to it")
     alias.set_defaults(run=azureml_run)
 
 

@@ -16,7 +16,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         # no option is ours: all go to the server as they are
         prefix_chars="\0",
     )
-    parser.add_argument("options", nargs="*")
+    parser.add_argument("options", nargs="*", help="see the server's own help")
     parser.set_defaults(run=run)
 
 

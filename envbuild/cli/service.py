@@ -21,7 +21,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("service", help="deploy, list, ask, update and delete services")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     deploy = verbs.add_parser("deploy", help="start a service that answers with models")
-    deploy.add_argument("-n", "--name", required=True)
+    deploy.add_argument("-n", "--name", required=True, help="the service's name")
     deploy.add_argument("--overwrite", action="store_true", help="in the place of one of that name")
     add_deployment(deploy)
     deploy.set_defaults(run=_deploy)
@@ -35,12 +35,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ("run", _run, "send one request to score and print the answer"),
     ):
         one = verbs.add_parser(name, help=text)
-        one.add_argument("-n", "--name", required=True)
+        one.add_argument("-n", "--name", required=True, help="the service's name")
         one.set_defaults(run=run)
         if name == "update":
             add_deployment(one)
         if name == "logs":
-            one.add_argument("--lines", type=int, default=5000)
+            one.add_argument("--lines", type=int, default=5000, help="the last so many (default: 5000)")
         if name == "run":
             one.add_argument("-d", "--input-data", required=True, metavar="TEXT|@FILE", help="the request's body")
     for one in verbs.choices.values():
@@ -53,8 +53,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def add_deployment(parser: argparse.ArgumentParser) -> None:
     """Add what a deployment says: models, the script's configuration, where."""
     parser.add_argument("-m", "--model", action="append", default=[], metavar="NAME[:V]", help="repeatable")
-    parser.add_argument("--ic", "--inference-config-file", dest="ic", type=Path, metavar="inferenceconfig.json")
-    parser.add_argument("--dc", "--deploy-config-file", dest="dc", type=Path, metavar="deploymentconfig.json")
+    parser.add_argument(
+        "--ic",
+        "--inference-config-file",
+        dest="ic",
+        type=Path,
+        metavar="inferenceconfig.json",
+        help="entry script and environment",
+    )
+    parser.add_argument(
+        "--dc",
+        "--deploy-config-file",
+        dest="dc",
+        type=Path,
+        metavar="deploymentconfig.json",
+        help="where, and with how much: computeType local, aci or aks",
+    )
 
 
 def deployment_of(path: Path) -> Deployment:

@@ -105,9 +105,15 @@ def kept_packages(task: Task, platform: str) -> tuple[CondaPackage, ...]:
 
 
 def kept_pip(task: Task) -> tuple[PipPackage, ...]:
-    """Return the pip packages of the previous lock that may stay."""
+    """Return the pip packages of the previous lock that may stay.
+
+    Raises:
+        SolveError: a name that is to be updated is in neither the lock nor the definition.
+    """
     if task.previous is None or task.options.update_all:
         return ()
+    if not task.previous.conda:
+        _moving(task.options, task.definition, (), task.previous.pip)
     moving = {normalize(name) for name in task.options.update}
     return tuple(one for one in task.previous.pip if one.name not in moving)
 

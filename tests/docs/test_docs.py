@@ -100,8 +100,11 @@ def test_every_command_and_option_is_one_of_ours(block):
     for line in block.text.replace("\\\n", " ").splitlines():
         for part in re.split(r"&&|\|\||[;|]", line.removeprefix("$ ")):
             words = shlex.split(part, comments=True) if part.strip().startswith("envbuild") else []
-            if len(words) < 2 or words[0] != "envbuild" or words[1].startswith(("-", "…")):
+            if len(words) < 2 or words[0] != "envbuild" or words[1].startswith(("-", "…")) or words[1] == "COMMAND":
                 continue
+            if words[1] in ("run", "azureml-run"):
+                # what is behind a script is the script's
+                words = words[: next((at for at, word in enumerate(words) if word.endswith(".py")), len(words))]
             path = (words[1],)
             assert path in KNOWN, f"{block.place}: {words[1]}"
             while len(words) > len(path) + 1 and (*path, words[len(path) + 1].removeprefix("envbuild-")) in KNOWN:
