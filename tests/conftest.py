@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from envbuild import programs
 from envbuild.core.errors import EngineError
@@ -27,6 +28,10 @@ from tests.support.index import Index
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
 Report = Generator[None, pytest.TestReport, pytest.TestReport]
+
+# how quickly examples come says how busy the machine is, and nothing of the code
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from envbuild.start import Start
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -12,8 +16,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "init",
         help="write the first [tool.envbuild] of a project",
-        description="Looks for environment.yml, requirements, pyproject.toml, a Dockerfile, an Azure ML folder or file, an MLflow model, "
-        "and writes the few keys that name or retell it to pyproject.toml. What stands there is kept; a table that is there is left alone.",
+        description="Looks for conda files, requirements, a pyproject.toml, a Dockerfile, Azure ML files, an MLflow model, and writes "
+        "the few keys that name or retell the one that says most to pyproject.toml. What stands there is kept; a table that is there is "
+        "left alone; a file that no table can retell is named as the definition that it is.",
     )
     parser.add_argument(
         "folder", nargs="?", type=Path, default=Path(), help="the project (default: the current folder)"
@@ -32,14 +37,23 @@ def run(arguments: argparse.Namespace) -> int:
     if written:
         write(start)
     if arguments.json:
-        answer = {"found": list(start.found), "file": str(start.path), "table": start.table, "written": written}
-        print(json.dumps(answer))
-    elif not start.text:
+        answer = {"used": start.used, "unused": start.unused, "refused": start.refused, "file": str(start.path)}
+        print(json.dumps({**answer, "table": start.table, "written": written}))
+    elif not start.used:
         print(f"{start.path} has a [tool.envbuild] already; nothing was changed")
+    elif not start.table:
+        print(f"{start.used} is a definition as it is, and needs no table\nnext: envbuild lock {start.path}")
     elif arguments.dry_run:
         print(start.table, end="")
     else:
-        print(
-            f"found {', '.join(start.found)}\n{start.path}: written\n\n{start.table}\nnext: envbuild lock {start.path}"
-        )
+        print(_words(start))
     return 0
+
+
+def _words(start: Start) -> str:
+    lines = [f"found {start.used}"]
+    if start.unused:
+        lines.append(f"not used: {', '.join(start.unused)} (`envbuild lock FILE` takes each as it is)")
+    if start.refused:
+        lines.append(f"not understood: {', '.join(start.refused)} (`envbuild show FILE` says why)")
+    return "\n".join([*lines, f"{start.path}: written", "", start.table, f"next: envbuild lock {start.path}"])

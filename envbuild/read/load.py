@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from envbuild.core.definition import Base, Definition, Origin
+from envbuild.core.errors import DefinitionError, Problem
 from envbuild.read.findings import fatal
 from envbuild.read.kinds import IN_FOLDER, Kind, kind_of
 from envbuild.read.sources import Files
@@ -29,7 +30,10 @@ def read_definition(path: Path, *, environment: str = "") -> Definition:
     files = Files(place.parent)
     text = decode(files(place.name), place.name, pep263=place.suffix in (".txt", ".in"))
     kind = kind_of(place.name, text)
-    found = _PARSERS[kind](text, place.name, files, environment)
+    try:
+        found = _PARSERS[kind](text, place.name, files, environment)
+    except DefinitionError as error:
+        raise DefinitionError([_named_by(one, place.name) for one in error.problems]) from error
     if environment and kind not in _WITH_ENVIRONMENTS and environment != found.name:
         raise fatal(
             f"has no environment {environment!r}",
@@ -37,6 +41,12 @@ def read_definition(path: Path, *, environment: str = "") -> Definition:
             hint="it defines one environment; leave the name out",
         )
     return replace(_hash_context(found, files), sources=files.sources)
+
+
+def _named_by(problem: Problem, file: str) -> Problem:
+    """Return the problem of a file that `file` leads to with a hint at the latter."""
+    of_another = problem.file and problem.file != file and problem.line is None and not problem.hint
+    return replace(problem, hint=f"{file} names it") if of_another else problem
 
 
 def parse_included(content: bytes, url: str) -> Definition:
@@ -58,7 +68,7 @@ def parse_included(content: bytes, url: str) -> Definition:
 def _in_folder(folder: Path) -> Path:
     names = [name for name in IN_FOLDER if (folder / name).is_file()]
     if not names:
-        raise fatal("holds no definition", file=folder.name, hint=f"one of {', '.join(IN_FOLDER)}")
+        raise fatal("holds no definition", file=".", hint=f"one of {', '.join(IN_FOLDER)}")
     return folder / names[0]
 
 

@@ -89,12 +89,81 @@ def test_init_retells_an_azure_environment(here, capsys):
     )
     assert run(capsys, "init")[0] == 0
     table = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["envbuild"]
-    assert (table["name"], table["base"], table["channels"]) == ("train", "ubuntu:22.04", ["conda-forge"])
+    assert table == {"name": "train", "base": "ubuntu:22.04", "conda-file": "conda_file.yml"}
     from envbuild.read import read_definition
 
     # the lock of one answers the other
     assert read_definition(here / "pyproject.toml").pip == read_definition(here / "env.yml").pip
     assert read_definition(here / "pyproject.toml").conda == read_definition(here / "env.yml").conda
+
+
+def table_of(capsys):
+    code, out, err = run(capsys, "init", "--json")
+    assert code == 0, err
+    answer = json.loads(out)
+    return answer, tomllib.loads(answer["table"]).get("tool", {}).get("envbuild", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pixi.toml", '[workspace]\nchannels = ["conda-forge"]\nplatforms = ["linux-64"]\n[dependencies]\njq = "*"\n'),
+        ("pyproject.toml", '[tool.poetry]\nname = "x"\n[tool.poetry.dependencies]\npython = "^3.11"\nflask = "^3"\n'),
+        ("Pipfile", '[packages]\nflask = "*"\n'),
+    ],
+)
+def test_init_leaves_alone_what_no_table_can_name(here, capsys, name, text):
+    Path(name).write_text(text)
+    answer, table = table_of(capsys)
+    assert (answer["used"], answer["file"], answer["written"], table) == (name, name, False, {})
+    assert "definition as it is" in run(capsys, "init")[1]
+    assert Path(name).read_text() == text
+    assert sorted(one.name for one in here.iterdir()) == [name]
+
+
+def test_init_takes_a_conda_file_of_any_name_and_adds_no_python_that_nothing_needs(here, capsys):
+    Path("tools.yaml").write_text("name: tools\ndependencies: [samtools]\n")
+    Path("mkdocs.yml").write_text("site_name: x\n")
+    assert table_of(capsys)[1] == {"conda-file": "tools.yaml"}
+
+
+def test_init_takes_the_python_that_the_project_says(here, capsys):
+    Path("requirements.txt").write_text("flask\n")
+    Path(".python-version").write_text("3.12.4\n")
+    assert table_of(capsys)[1]["python"] == "3.12"
+
+
+def test_init_says_what_it_does_not_use(here, capsys):
+    Path("environment.yml").write_text("dependencies: [python=3.11]\n")
+    Path("requirements-dev.txt").write_text("pytest\n")
+    Path("job.yml").write_text("command: x\nenvironment: azureml:curated:1\n")
+    _, out, _ = run(capsys, "init")
+    assert "found environment.yml" in out
+    assert "not used: requirements-dev.txt" in out
+    assert "not understood: job.yml" in out
+
+
+def test_init_names_an_mlflow_models_conda_file(here, capsys):
+    Path("MLmodel").write_text("flavors:\n  python_function:\n    env: conda.yaml\n")
+    Path("conda.yaml").write_text("channels: [conda-forge]\ndependencies: [python=3.11, {pip: [mlflow]}]\n")
+    answer, table = table_of(capsys)
+    assert (answer["used"], answer["unused"], table["conda-file"]) == ("MLmodel", [], "conda.yaml")
+
+
+def test_init_names_who_names_a_missing_file(here, capsys):
+    Path("MLmodel").write_text("flavors:\n  python_function:\n    env: conda.yaml\n")
+    code, _, err = run(capsys, "init")
+    assert code == 3
+    assert "conda.yaml: cannot be read" in err
+    assert "MLmodel names it" in err
+
+
+def test_init_points_at_the_folders_below(here, capsys):
+    Path("serve/env").mkdir(parents=True)
+    Path("serve/env/conda.yml").write_text("dependencies: [python]\n")
+    code, _, err = run(capsys, "init")
+    assert code == 3
+    assert "envbuild init serve/env" in err
 
 
 def test_init_without_anything_says_what_to_write(here, capsys):
