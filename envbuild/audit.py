@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,15 @@ def read_database(path: Path) -> Iterator[Mapping[str, Any]]:
             yield from _of_zip(path)
         else:
             yield from _of_text(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError, zipfile.BadZipFile, RuntimeError) as error:
+    except (
+        OSError,
+        UnicodeDecodeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        EOFError,
+        RuntimeError,
+    ) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise EnvbuildError(f"the database {path} cannot be read: {reason}") from error
 
@@ -115,7 +124,7 @@ def _of_advisory(entry: Mapping[str, Any], versions: Mapping[str, set[str]]) -> 
             if is_affected(version, affected):
                 yield Finding(
                     id=str(entry["id"]),
-                    aliases=tuple(sorted(str(one) for one in entry.get("aliases") or ())),
+                    aliases=tuple(sorted(map(str, _list(entry.get("aliases"))))),
                     package=name,
                     version=version,
                     summary=" ".join(str(entry.get("summary") or "").split())[:200],
@@ -130,9 +139,8 @@ def is_affected(version: str, affected: Mapping[str, Any]) -> bool:
     try:
         ours = Version(version)
     except InvalidVersion:
-        return version in (affected.get("versions") or ())
-    listed = affected.get("versions")
-    if isinstance(listed, list) and any(_version(str(one)) == ours for one in listed):
+        return version in _list(affected.get("versions"))
+    if any(_version(str(one)) == ours for one in _list(affected.get("versions"))):
         return True
     return any(_in_range(ours, _dicts(one.get("events"))) for one in _ranges(affected))
 
@@ -175,4 +183,8 @@ def _fixed(affected: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _dicts(value: object) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [one for one in _list(value) if isinstance(one, dict)]
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

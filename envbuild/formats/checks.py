@@ -61,7 +61,7 @@ def urls(table: Table, name: str) -> tuple[str, ...]:
     for number, text in enumerate(texts):
         if not is_url(text):
             table.wrong(name, f"{text[:80]!r} (item {number}) is not a URL")
-    return tuple(map(without_credentials, texts))
+    return tuple(without_credentials(text) for text in texts if is_url(text))
 
 
 def file_name(table: Table, name: str, text: str) -> str:

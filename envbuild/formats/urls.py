@@ -11,7 +11,13 @@ _TOKEN = re.compile(r"/t/[^/]+(?=/)")
 
 def is_url(text: str) -> bool:
     """Tell whether `text` has a scheme and no space, quote or control character (RFC 3986)."""
-    return _URL.fullmatch(text) is not None
+    if _URL.fullmatch(text) is None:
+        return False
+    try:
+        urlsplit(text)
+    except ValueError:  # brackets that hold no address
+        return False
+    return True
 
 
 def without_credentials(url: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Protocol
 from envbuild.core.errors import DefinitionError, IntegrityError
 from envbuild.core.platforms import Platform
 from envbuild.core.reference import is_digest
+from envbuild.net.image_config import check_config
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -56,7 +57,7 @@ class Descriptor:
             size=size,
             platform=_platform(table.get("platform")),
             artifact_type=str(table.get("artifactType", "")),
-            annotations=tuple(sorted((str(k), str(v)) for k, v in (table.get("annotations") or {}).items())),
+            annotations=_annotations(table.get("annotations")),
         )
 
     def to_dict(self) -> dict[str, object]:
@@ -110,12 +111,12 @@ class ResolvedImage:
     @property
     def configuration(self) -> Mapping[str, Any]:
         """The image configuration: `config`, `rootfs`, `history`, `architecture`, `os`."""
-        return parse_object(self.config, f"{self.name}: config")
+        return parse_config(self.config, f"{self.name}: config")
 
     @property
     def diff_ids(self) -> tuple[str, ...]:
         """The digests of the uncompressed layers, bottom first."""
-        return tuple(self.configuration.get("rootfs", {}).get("diff_ids", ()))
+        return tuple((self.configuration.get("rootfs") or {}).get("diff_ids") or ())
 
 
 class ImageSource(Protocol):
@@ -171,6 +172,27 @@ def parse_object(data: bytes, place: str) -> dict[str, Any]:
     return value
 
 
+def parse_config(data: bytes, place: str) -> dict[str, Any]:
+    """Return the image configuration in `data`.
+
+    Raises:
+        IntegrityError: it is none.
+    """
+    return check_config(parse_object(data, place), place)
+
+
+def listed(document: Mapping[str, Any], name: str, place: str) -> list[Any]:
+    """Return the list called `name` of a manifest or index; an empty one where there is none.
+
+    Raises:
+        IntegrityError: it is no list.
+    """
+    value = document.get(name)
+    if value is not None and not isinstance(value, list):
+        raise IntegrityError(f"{place}: {name} is not a list")
+    return value or []
+
+
 def resolve_image(
     name: str, root: Descriptor, fetch: Callable[[Descriptor], bytes], platform: Platform
 ) -> ResolvedImage:
@@ -202,7 +224,7 @@ def choose(name: str, index: Mapping[str, Any], platform: Platform) -> Descripto
         DefinitionError: none is for `platform`; the message names those that there are.
     """
     place = f"{name}: index"
-    entries = [Descriptor.from_dict(one, place) for one in index.get("manifests") or ()]
+    entries = [Descriptor.from_dict(one, place) for one in listed(index, "manifests", place)]
     usual = ("", "v8") if platform.oci.endswith("/arm64") else ("",)
     for variant in usual:
         exact = "/".join(part for part in (platform.oci, variant) if part)
@@ -226,9 +248,8 @@ def _from_manifest(
         )
     place = f"{name}: manifest {descriptor.digest}"
     config = Descriptor.from_dict(document["config"], f"{place}: config")
-    layers = [
-        Descriptor.from_dict(one, f"{place}: layers[{at}]") for at, one in enumerate(document.get("layers") or ())
-    ]
+    found = listed(document, "layers", place)
+    layers = [Descriptor.from_dict(one, f"{place}: layers[{at}]") for at, one in enumerate(found)]
     media_type = str(document.get("mediaType") or descriptor.media_type or OCI_MANIFEST)
     return ResolvedImage(
         name=name,
@@ -254,6 +275,10 @@ def _wrong_platform(name: str, platform: Platform, found: str) -> DefinitionErro
         f"image {name} is not for {platform.oci}: it is for {found}",
         hint="name another base, or other platforms",
     )
+
+
+def _annotations(value: object) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((key, str(one)) for key, one in value.items())) if isinstance(value, dict) else ()
 
 
 def _platform(value: object) -> str:

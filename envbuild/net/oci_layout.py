@@ -22,6 +22,8 @@ from envbuild.net.images import (
     check_digest,
     choose,
     digest_of,
+    listed,
+    parse_config,
     parse_object,
     resolve_image,
 )
@@ -141,13 +143,14 @@ class LayoutSource:
         return verified(self._files.open(f"blobs/{algorithm}/{digits}"), descriptor, self.name)
 
     def _root(self, index: Mapping[str, Any], platform: Platform) -> Descriptor:
-        tables = [one for one in index.get("manifests") or () if isinstance(one, dict)]
+        everything = listed(index, "manifests", f"{self.name}: index.json")
+        tables = [one for one in everything if isinstance(one, dict)]
         if self._ref:
             tables = [one for one in tables if self._ref in _names(one)]
         found = [Descriptor.from_dict(one, f"{self.name}: index.json") for one in tables]
         if len({one.digest for one in found}) == 1:
             return found[0]
-        known = ", ".join(sorted({name for one in index.get("manifests") or () for name in _names(one)})) or "none"
+        known = ", ".join(sorted({name for one in everything for name in _names(one)})) or "none"
         if not found:
             raise DefinitionError(f"{self.name}: there is no such image; its names are: {known}")
         if all(one.platform for one in found):
@@ -180,8 +183,8 @@ class DockerArchiveSource:
         """Return the image for `platform` (see `ImageSource`)."""
         entry = self._entry()
         config = self._read(str(entry.get("Config", "")))
-        diff_ids = parse_object(config, f"{self.name}: config").get("rootfs", {}).get("diff_ids", [])
-        paths = [str(path) for path in entry.get("Layers") or ()]
+        diff_ids = (parse_config(config, f"{self.name}: config").get("rootfs") or {}).get("diff_ids") or []
+        paths = [str(path) for path in listed(entry, "Layers", self.name)]
         if len(paths) != len(diff_ids):
             raise IntegrityError(f"{self.name}: {len(paths)} layers, but the config names {len(diff_ids)}")
         layers = [self._layer(path, str(diff_id)) for path, diff_id in zip(paths, diff_ids, strict=True)]
@@ -209,13 +212,13 @@ class DockerArchiveSource:
     def _entry(self) -> Mapping[str, Any]:
         with self._files.open("manifest.json") as file:
             wrapped = b'{"images":' + file.read(LARGEST_MANIFEST) + b"}"
-        entries = [
-            one for one in parse_object(wrapped, f"{self.name}: manifest.json")["images"] if isinstance(one, dict)
-        ]
-        found = [one for one in entries if not self._ref or self._ref in (one.get("RepoTags") or ())]
+        place = f"{self.name}: manifest.json"
+        entries = [one for one in listed(parse_object(wrapped, place), "images", place) if isinstance(one, dict)]
+        tags = [[str(tag) for tag in listed(one, "RepoTags", place)] for one in entries]
+        found = [one for one, its in zip(entries, tags, strict=True) if not self._ref or self._ref in its]
         if len(found) == 1:
             return cast("Mapping[str, Any]", found[0])
-        known = ", ".join(tag for one in entries for tag in one.get("RepoTags") or ()) or "none"
+        known = ", ".join(tag for its in tags for tag in its) or "none"
         said = "there is no such image" if not found else f"it holds {len(found)} images: say which one"
         raise DefinitionError(f"{self.name}: {said}; its names are: {known}")
 
@@ -284,5 +287,7 @@ def _target(name: str, member: tarfile.TarInfo) -> str:
 
 
 def _names(entry: Mapping[str, Any]) -> list[str]:
-    annotations = entry.get("annotations") or {}
+    annotations = entry.get("annotations")
+    if not isinstance(annotations, dict):
+        return []
     return [str(annotations[key]) for key in _REF_NAMES if key in annotations]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _HUB_HOST = f"registry-1.{DEFAULT_REGISTRY}"
 _NOBODY = Credential()
 _SHORTEST_LIFE = 60
-_PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_LONGEST_HEADER = 8192
+_PARAMETER = re.compile(r'(?<![A-Za-z_])([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Challenge:
     def parse(cls, header: str) -> Challenge:
         """Read `Bearer realm="…",service="…",scope="…"` or `Basic realm="…"`."""
         scheme, _, rest = header.strip().partition(" ")
-        found = {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(rest)}
+        found = {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(rest[:_LONGEST_HEADER])}
         return cls(scheme=scheme.lower(), parameters=found)
 
 

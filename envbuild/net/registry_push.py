@@ -14,7 +14,7 @@ from envbuild.core.errors import EnvbuildError, IntegrityError, NetworkError
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
 from envbuild.net.http import read_body
-from envbuild.net.images import LARGEST_MANIFEST, OCI_INDEX, Descriptor, parse_object
+from envbuild.net.images import LARGEST_MANIFEST, OCI_INDEX, Descriptor, listed, parse_object
 from envbuild.net.registry import RegistryClient, next_page, pull_scope, push_scope
 
 if TYPE_CHECKING:
@@ -259,4 +259,4 @@ def _add_tagged_referrer(client: RegistryClient, reference: ImageReference, adde
 
 def _entries(data: bytes, reference: ImageReference) -> list[Descriptor]:
     place = f"{reference}: referrers"
-    return [Descriptor.from_dict(one, place) for one in parse_object(data, place).get("manifests") or ()]
+    return [Descriptor.from_dict(one, place) for one in listed(parse_object(data, place), "manifests", place)]

@@ -19,18 +19,22 @@ class Findings:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []
+        self._said: set[tuple[bool, Problem]] = set()
 
     def refuse(self, at: Origin, message: str, hint: str = "") -> None:
         """Record that what stands `at` is not understood: the definition is refused in the end."""
-        problem = at.problem(mask(message), hint)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self._add(self.problems, at.problem(mask(message), hint))
 
     def note(self, at: Origin, message: str, hint: str = "") -> None:
         """Record that what stands `at` was mended, or has no effect here."""
-        note = at.problem(mask(message), hint)
-        if note not in self.notes:
-            self.notes.append(note)
+        self._add(self.notes, at.problem(mask(message), hint))
+
+    def _add(self, to: list[Problem], one: Problem) -> None:
+        # a search of the list would cost the square of a hostile file's lines
+        known = (to is self.problems, one)
+        if known not in self._said:
+            self._said.add(known)
+            to.append(one)
 
     def close(self) -> tuple[Problem, ...]:
         """Return the notes.

@@ -1,14 +1,21 @@
-"""Changing usual inputs at random: bytes, pieces, repeats, and parts of another one."""
+"""Changing usual inputs at random: bytes, pieces, repeats, parts of another one; and, where it is a document, its values."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 
+from tests.fuzz.reshape import reshaped
+
 
 def mutated(seeds: Sequence[bytes], words: Sequence[bytes], chance: random.Random, *, longest: int = 30_000) -> bytes:
     """Return one of `seeds` after one to eight changes."""
-    data = bytearray(chance.choice(seeds))
+    seed = chance.choice(seeds)
+    if chance.random() < 0.4 and (other := reshaped(seed, chance)) is not None:
+        if chance.random() < 0.8:
+            return other[:longest]
+        seed = other
+    data = bytearray(seed)
     for _ in range(chance.randint(1, 8)):
         _change(data, seeds, words, chance)
     return bytes(data[:longest])

@@ -1,6 +1,6 @@
 """Every parser that reads what somebody else wrote, as one function of bytes: it returns, or raises an error of ours.
 
-Whatever else it raises is a defect. `SEEDS` are usual inputs to start from; `WORDS` are pieces that parsers look at.
+Whatever else it raises is a defect. `seeds.py` has usual inputs to start from.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import gzip
 import io
 import json
 import logging
@@ -17,38 +16,45 @@ import shlex
 import shutil
 import tarfile
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import zstandard
-
+from envbuild.audit import audit, read_database
 from envbuild.core.definition import NOWHERE
 from envbuild.core.errors import DefinitionError, EnvbuildError
-from envbuild.core.lock import PipFile, PipPackage
+from envbuild.core.lock import Lock, PipFile, PipPackage
 from envbuild.core.platforms import parse_platform
 from envbuild.core.reference import ImageReference
 from envbuild.core.selection import Chosen
 from envbuild.engines.elf import read_elf
+from envbuild.engines.oci.reuse import packages_of
 from envbuild.engines.oci.tar import TarWriter
 from envbuild.engines.oci.units import Surroundings
 from envbuild.engines.oci.wheels import WheelUnit
 from envbuild.formats.detect import read_lock
 from envbuild.formats.header import read_header
 from envbuild.net.credentials import mask_url, strip_credentials
+from envbuild.net.images import OCI_INDEX, Descriptor, resolve_image
 from envbuild.net.layers import members
 from envbuild.net.oci_layout import image_source
+from envbuild.net.registry_auth import Challenge
 from envbuild.read.findings import Findings
 from envbuild.read.kinds import kind_of
 from envbuild.read.matchspec import MatchSpecError, parse_matchspec
+from envbuild.read.mlflow import parse_mlmodel, parse_mlproject, parse_python_env
+from envbuild.read.pipfile import parse_pipfile
+from envbuild.read.pyproject import parse_pixi
 from envbuild.read.requirement import read_requirement
+from envbuild.read.setup_cfg import parse_setup_cfg
 from envbuild.render.dockerfile import instructions, json_array, shell_word, word
 from envbuild.render.dockerignore import DockerIgnore
 from envbuild.render.own_dockerfile import prepare
-from tests.security.fields import _PARSERS, FIELDS
+from envbuild.serving.plain_http import ScoringServer, _Conversation
+from envbuild.serving.settings import Settings
+from envbuild.solve.base_contents import from_configuration
+from tests.security.fields import _PARSERS, _include
 from tests.security.judge import docker_value
 from tests.support.process_state import unchanged_process
-from tests.support.wheel import make_wheel
 
 Target = Callable[[bytes], None]
 LINUX = parse_platform("linux-64")
@@ -153,7 +159,6 @@ def _elf(data: bytes) -> None:
 def _application() -> Callable[..., object]:
     from envbuild.serving.app import Application
     from envbuild.serving.script import load_script
-    from envbuild.serving.settings import Settings
 
     (_folder() / "score.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return data\n")
     settings = Settings(app_root=_folder(), entry_script="score.py", access_log=False)
@@ -218,11 +223,68 @@ def _index_page(data: bytes) -> None:
     page_files("https://index.example/simple/x/", Client())  # type: ignore[arg-type]
 
 
+def _image_documents(data: bytes) -> None:
+    """An index, a manifest and a configuration, as a registry may answer: a list, or a line each. Digests are checked elsewhere."""
+    try:
+        listed = json.loads(data)
+        given = [json.dumps(one).encode() for one in listed] if isinstance(listed, list) else [data]
+    except ValueError:
+        given = data.split(b"\n")
+    root = Descriptor(media_type=OCI_INDEX, digest=f"sha256:{'0' * 64}", size=1)
+    image = resolve_image("x", root, lambda _: given.pop(0) if given else data, LINUX)
+    void(
+        (
+            image.diff_ids,
+            image.size,
+            image.pin,
+            from_configuration(image.configuration),
+            packages_of(json.loads(image.manifest)),
+        )
+    )
+
+
+def _advisories(data: bytes) -> None:
+    path = _folder() / "advisories"
+    path.write_bytes(data)
+    void([one.to_dict() for one in audit(_LOCK, read_database(path))])
+
+
+_LOCK = Lock(definition_hash="", platforms=("linux-64",), pip=(PipPackage(name="flask", version="3.0.0"),))
+
+
+class _Connection(io.BytesIO):
+    """What a server reads from and writes to in a conversation; the client has said everything at once."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.answers = io.BytesIO()
+
+    def makefile(self, mode: str, _buffering: int = -1) -> io.BufferedIOBase:
+        return io.BufferedReader(self) if "r" in mode else io.BufferedWriter(self.answers)  # type: ignore[arg-type,type-var,return-value]
+
+    def settimeout(self, _seconds: float) -> None: ...
+
+
+def _wire(data: bytes) -> None:
+    server = ScoringServer(None, _application(), Settings(app_root=_folder(), read_timeout_s=5.0), None)  # type: ignore[arg-type]
+    with _no_logs(), contextlib.suppress(OSError):
+        _Conversation(_Connection(data), ("127.0.0.1", 1), server)  # type: ignore[arg-type]
+
+
 TARGETS: Mapping[str, Target] = {
     **{f"definition: {kind}": _definition(kind) for kind in _PARSERS},
+    "definition: pixi": lambda data: void(parse_pixi(_text(data), "pixi.toml", _include, "")),
+    "definition: Pipfile": lambda data: void(parse_pipfile(_text(data), "Pipfile")),
+    "definition: setup.cfg": lambda data: void(parse_setup_cfg(_text(data), "setup.cfg", _include)),
+    "definition: MLmodel": lambda data: void(parse_mlmodel(_text(data), "MLmodel", _include, frozenset({"conda.yml"}))),
+    "definition: MLproject": lambda data: void(parse_mlproject(_text(data), "MLproject", _include)),
+    "definition: python_env": lambda data: void(parse_python_env(_text(data), "python_env.yaml", _include)),
     **{
         f"lock: {name}": _lock(name)
-        for name in ("conda-lock.yml", "pylock.toml", "uv.lock", "Pipfile.lock", "explicit.txt")
+        for name in (
+            *("conda-lock.yml", "pylock.toml", "pixi.lock", "uv.lock", "poetry.lock", "Pipfile.lock"),
+            *("mamba.json", "explicit.txt"),
+        )
     },
     "lock header": lambda data: void(read_header(_text(data))),
     "kind of file": lambda data: void(kind_of("x.yml", _text(data))),
@@ -236,8 +298,12 @@ TARGETS: Mapping[str, Target] = {
     "tar layer": _layer,
     "wheel": _wheel,
     "image archive": _archive,
+    "image documents": _image_documents,
+    "registry challenge": lambda data: void(Challenge.parse(_text(data))),
+    "advisories": _advisories,
     "ELF": _elf,
     "server request": _request,
+    "wire request": _wire,
     "index page": _index_page,
 }
 
@@ -253,199 +319,3 @@ def run(name: str, data: bytes) -> bool:
     except (EnvbuildError, DefinitionError):
         return False
     return True
-
-
-def _tar() -> bytes:
-    written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode="w") as tar:
-        for path, content in (("etc/os-release", b"ID=debian\n"), ("usr/bin/python3", b"\x7fELF")):
-            entry = tarfile.TarInfo(path)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-        link = tarfile.TarInfo("bin")
-        link.type, link.linkname = tarfile.SYMTYPE, "usr/bin"
-        tar.addfile(link)
-    return written.getvalue()
-
-
-def _stored_zip(files: Mapping[str, bytes]) -> bytes:
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w") as archive:
-        for path, content in files.items():
-            archive.writestr(path, content)
-    return written.getvalue()
-
-
-_CASES = Path(__file__).parents[2] / "fixtures"
-
-
-def _files(*patterns: str) -> list[bytes]:
-    found = [path for pattern in patterns for path in sorted(_CASES.rglob(pattern))]
-    return [path.read_bytes() for path in found if path.stat().st_size < 20_000][:12]
-
-
-@functools.cache
-def seeds(name: str) -> tuple[bytes, ...]:
-    """Return usual inputs of a target."""
-    kind = name.removeprefix("definition: ")
-    own = [
-        one.file(one.harmless).encode() for one in FIELDS.values() if name.startswith("definition") and one.kind == kind
-    ]
-    more: Mapping[str, list[bytes]] = {
-        "lock: conda-lock.yml": _files("conda-lock*.yml"),
-        "lock: pylock.toml": _files("pylock*.toml"),
-        "lock header": _files("conda-lock*.yml", "pylock*.toml"),
-        "own Dockerfile": [
-            *_files("*Dockerfile"),
-            b'# syntax=a/b\nFROM ubuntu AS x\nRUN <<EOF\na\nEOF\nCOPY --from=x ["a", "b"]\n',
-        ],
-        "tar layer": [_tar(), gzip.compress(_tar()), zstandard.ZstdCompressor().compress(_tar())],
-        "image archive": [_tar()],
-        "wheel": [
-            make_wheel("pkg", "1.0", files={"pkg.py": "x = 1"}, entry_points={"pkg": "pkg:main"}),
-            _stored_zip({"a": b"b"}),
-        ],
-        "ELF": [Path("/bin/true").resolve().read_bytes()[:9000]] if Path("/bin/true").exists() else [b"\x7fELF"],
-        "server request": [
-            b'POST /score\nContent-Type: application/json\n\n{"data": [[1, 2]]}',
-            b"GET /\n\n",
-            b"OPTIONS /score\nOrigin: https://a.example\nAccess-Control-Request-Method: POST\n\n",
-            b"GET /swagger.json?version=3\n\n",
-            b"GET /score?data=1\n\n",
-        ],
-        "index page": [
-            b'<!DOCTYPE html><html><base href="/x/"><a href="../f/a-1.0-py3-none-any.whl#sha256=ab" data-requires-python="&gt;=3">a</a>',
-            b'{"meta": {"api-version": "1.1"}, "files": [{"filename": "a-1.0.tar.gz", "url": "a", "hashes": {"sha256": "ab"}}]}',
-        ],
-        "image reference": [b"ubuntu:24.04", b"registry.example:5000/a/b@sha256:" + b"a" * 64],
-        "MatchSpec": [b"numpy=1.2", b"conda-forge::numpy[version='>=1,<2',build=py_0]", b"a >=1|<2 *_0"],
-        "requirement": [
-            b"six==1.0; python_version > '3'",
-            b"a[b,c] @ https://h.example/a.whl#sha256=ab",
-            b"git+https://h.example/a@v1#egg=a",
-        ],
-        "URL": [b"https://u:secret99@h.example/t/tok/x?y=1#z"],
-        ".dockerignore": [b"a/b.c\n*.py\n!a/**/[b-d]?\n# x\n"],
-    }
-    return (*own, *more.get(name, [])) or (b"x",)
-
-
-WORDS: tuple[bytes, ...] = tuple(
-    word.encode()
-    for word in (
-        *(
-            "\n",
-            "\r\n",
-            "\0",
-            "\\",
-            "'",
-            '"',
-            "`",
-            "$",
-            "${X}",
-            "$(x)",
-            "{{",
-            "{%",
-            "[",
-            "]",
-            "{",
-            "}",
-            "(",
-            ")",
-            "<",
-            ">",
-        ),
-        *(
-            ",",
-            ";",
-            ":",
-            "::",
-            "@",
-            "#",
-            "!",
-            "!!",
-            "&a",
-            "*a",
-            "|",
-            "||",
-            "&&",
-            "=",
-            "==",
-            ">=",
-            "~=",
-            "!=",
-            "*",
-            "?",
-            "%",
-        ),
-        *(
-            "- ",
-            "  ",
-            "\t",
-            "---\n",
-            "...\n",
-            "<<: ",
-            "null",
-            "true",
-            "1e999",
-            "-1",
-            "0x",
-            "9" * 30,
-            ".inf",
-            "2024-01-01",
-        ),
-        *(
-            "FROM ",
-            "RUN ",
-            "COPY ",
-            "ENV ",
-            "<<EOF\n",
-            "EOF\n",
-            "--mount=",
-            "--from=",
-            "# syntax=",
-            "AS ",
-            "../",
-            "/",
-            "~",
-        ),
-        *(
-            "git+",
-            "https://",
-            "file:",
-            "-e ",
-            "-r ",
-            "-c ",
-            "--hash=sha256:",
-            "--index-url ",
-            "; python_version",
-            " and ",
-            "extra",
-        ),
-        *(
-            "dependencies",
-            "channels",
-            "pip",
-            "name",
-            "image",
-            "build",
-            "conda_file",
-            "packages",
-            "wheels",
-            "url",
-            "path",
-            "marker",
-        ),
-        *(
-            "[tool.envbuild]\n",
-            "[[packages]]\n",
-            "[project]\n",
-            "é",
-            "\u2028",
-            "\u00a0",
-            "\ufeff",
-            "\U0001f4a9",
-            "\ud7ff",
-        ),
-    )
-)

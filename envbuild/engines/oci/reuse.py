@@ -11,7 +11,7 @@ from envbuild.core.platforms import Platform
 from envbuild.core.reference import ImageReference
 from envbuild.engines.oci.annotations import PACKAGES
 from envbuild.engines.oci.store import Store
-from envbuild.net.images import OCI_MANIFEST, Descriptor
+from envbuild.net.images import OCI_MANIFEST, Descriptor, listed
 from envbuild.net.registry import RegistryClient
 from envbuild.net.registry_push import push_manifest
 
@@ -72,8 +72,8 @@ def previous_packages(
 
 def packages_of(manifest: dict[str, Any]) -> tuple[tuple[str, ...], ...]:
     """Return the names of the packages in each layer that `manifest` says has some."""
-    layers = [one for one in manifest.get("layers") or () if isinstance(one, dict)]
-    texts = [str((one.get("annotations") or {}).get(PACKAGES, "")) for one in layers]
+    layers = [Descriptor.from_dict(one, "manifest: layers") for one in listed(manifest, "layers", "manifest")]
+    texts = [dict(one.annotations).get(PACKAGES, "") for one in layers]
     return tuple(tuple(part.partition("==")[0] for part in text.split()) for text in texts if text)
 
 
