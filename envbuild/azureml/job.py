@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.azureml.core.dataset import Dataset
 from envbuild.azureml.core.environment import EnvironmentReference
 from envbuild.azureml.core.script_run_config import ScriptRunConfig
+from envbuild.azureml.data.data_reference import DataReference
 from envbuild.azureml.references import parse_reference
+from envbuild.azureml.registered import find
 from envbuild.azureml.v2 import load_environment, parse_yaml, register
-from envbuild.core.errors import DefinitionError, Problem
+from envbuild.core.errors import DefinitionError, Problem, WorkspaceError
 
 if TYPE_CHECKING:
     from envbuild.azureml.core.workspace import Workspace
@@ -21,99 +26,164 @@ _KEYS = (
     *("environment", "environment_variables", "inputs", "outputs", "compute", "limits", "resources"),
     *("properties", "services", "distribution", "identity", "queue_settings"),
 )
-_INPUT = re.compile(r"\$\{\{\s*(?P<kind>inputs|outputs)\.(?P<name>[A-Za-z0-9_]+)\s*\}\}")
+_OF_COMPONENTS = ("version", "is_deterministic")
+_PLACEHOLDER = re.compile(r"\$\{\{\s*(?P<name>(?:inputs|outputs)\.[A-Za-z0-9_]+)(?:\.path)?\s*\}\}")
+_AWAY = ("http:", "https:", "wasb:", "wasbs:", "abfss:", "adl:", "azureml://")
+_PATHS = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
 
 
-def load_job(workspace: Workspace, path: Path) -> tuple[ScriptRunConfig, str]:
-    """Return the command job of the YAML file `path` and the name of its experiment; its environment is registered.
+@dataclass(slots=True)
+class Job:
+    """A command job as a run: what is submitted, to which experiment, with which tags."""
 
-    An environment inside the job is anonymous, unless it has a name. Inputs are values, or files and folders of this machine.
+    config: ScriptRunConfig
+    experiment: str
+    tags: dict[str, str]
+
+
+@dataclass(slots=True)
+class _Values:
+    """What stands for `inputs.x` and `outputs.x` in the command, and the files and folders among it."""
+
+    text: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def load_job(workspace: Workspace, path: Path) -> Job:
+    """Return the command job of the YAML file `path`; its environment is registered.
+
+    An environment inside the job is anonymous, unless it has a name. Inputs are values, files and folders of this machine,
+    or registered datasets. Without packages of its own, the environment is its image: the job then goes to a container.
 
     Raises:
-        DefinitionError: it is another kind of job, or something in it has no meaning on one machine.
+        DefinitionError: it is another kind of job, or something in it has no meaning on one machine; all of it is said.
         WorkspaceError: the environment that it refers to is not in the workspace.
     """
     content = parse_yaml(path.read_bytes().decode("utf-8-sig"), path.name)
     problems = list(_problems(content, path.name))
+    values = _Values() if problems and problems[0].key == "type" else _values(workspace, content, path)
+    problems += values.problems
     if problems:
         raise DefinitionError(problems)
-    values = _values(content, path)
-    command = _INPUT.sub(lambda found: _value(found, values, path.name), str(content["command"]))
+    environment, target = _environment(workspace, content, path)
+    command = _PLACEHOLDER.sub(lambda found: shlex.quote(values.text[found["name"]]), str(content["command"]))
+    made = " ".join(shlex.quote(text) for name, text in values.text.items() if name.startswith("outputs."))
     config = ScriptRunConfig(
-        (path.parent / str(content.get("code") or ".")).resolve(),
-        command=["/bin/sh", "-c", command],
-        environment=_environment(workspace, content, path),
-        compute_target="local",
+        # without code there is nothing to copy: the run gets a folder of its own
+        (path.parent / str(content["code"])).resolve() if content.get("code") else _empty_folder(workspace),
+        command=["/bin/sh", "-c", f"mkdir -p {made}\n{command}" if made else command],
+        environment=environment,
+        compute_target=target,
         max_run_duration_seconds=(content.get("limits") or {}).get("timeout"),
     )
+    settings, resources = config.run_config, content.get("resources") or {}
     variables = content.get("environment_variables") or {}
-    config.run_config.environment_variables = {str(name): str(value) for name, value in variables.items()}
-    if not content.get("code"):
-        # without code there is nothing to copy: the run gets a folder of its own
-        config.source_directory = str(_empty_folder(workspace))
-    return config, str(content.get("experiment_name") or path.parent.resolve().name)
+    settings.environment_variables = {str(name): _text(value) for name, value in variables.items()}
+    settings.data_references = {name: DataReference(place, "mount") for name, place in values.paths.items()}
+    settings.docker.shm_size = resources.get("shm_size")
+    settings.docker.arguments = shlex.split(str(resources.get("docker_args") or ""))
+    tags = {str(key): _text(value) for key, value in (content.get("tags") or {}).items()}
+    return Job(config, str(content.get("experiment_name") or path.parent.resolve().name), tags)
 
 
-def _problems(content: Mapping[str, Any], file: str) -> list[Problem]:
-    kind = content.get("type") or ("command" if "command" in content else "")
-    if kind != "command" or "jobs" in content or "trial" in content:
-        found = kind or "no command job"
-        return [Problem(message=f"is {found}; a command job is run", file=file, key="type", hint="type: command")]
-    found = [
-        Problem(message="is not a key of a command job", file=file, key=str(key)) for key in content if key not in _KEYS
-    ]
-    if not content.get("command"):
-        found.append(Problem(message="is missing", file=file, key="command"))
-    if not content.get("environment"):
-        found.append(Problem(message="is missing", file=file, key="environment"))
-    if content.get("distribution"):
-        found.append(Problem(message="needs several processes; a run here is one", file=file, key="distribution"))
+def _problems(content: Mapping[str, Any], file: str) -> Iterator[Problem]:
+    kind = _other_kind(content)
+    if kind:
+        yield Problem(message=f"is {kind}; a command job is run", file=file, key="type", hint="type: command")
+        return
+    for key in content:
+        if key not in _KEYS:
+            yield Problem(message="is not a key of a command job", file=file, key=str(key))
+    for key in ("command", "environment"):
+        if not content.get(key):
+            yield Problem(message="is missing", file=file, key=key)
+    if _processes(content.get("distribution") or {}) != 1:
+        yield Problem(message="needs several processes; a run here is one", file=file, key="distribution")
     instances = (content.get("resources") or {}).get("instance_count", 1)
     if instances not in (1, None):
-        found.append(Problem(message=f"asks for {instances} machines", file=file, key="resources.instance_count"))
-    if str(content.get("code") or "").startswith(("azureml:", "http:", "https:", "git+")):
-        found.append(Problem(message="is not a folder of this machine", file=file, key="code"))
-    return found
+        yield Problem(message=f"asks for {instances} machines", file=file, key="resources.instance_count")
+    if str(content.get("code") or "").startswith(("azureml:", *_AWAY, "git+")):
+        yield Problem(message="is not a folder of this machine", file=file, key="code")
 
 
-def _environment(workspace: Workspace, content: Mapping[str, Any], path: Path) -> EnvironmentReference:
+def _other_kind(content: Mapping[str, Any]) -> str:
+    """Return what the document is instead of a command job, or an empty text."""
+    kind = str(content.get("type") or ("command" if "command" in content else "no command job"))
+    if kind == "command" and (
+        "Component" in str(content.get("$schema")) or any(key in content for key in _OF_COMPONENTS)
+    ):
+        return "a command component, which a pipeline runs with its inputs"
+    if kind == "command" and ("jobs" in content or "trial" in content):
+        return "no command job"
+    return "" if kind == "command" else kind
+
+
+def _processes(distribution: Mapping[str, Any]) -> int:
+    """Return how many processes a `distribution:` asks for; 0 where it does not say."""
+    if not distribution:
+        return 1
+    counts = [distribution.get(one) for one in ("process_count_per_instance", "worker_count", "parameter_server_count")]
+    return sum(one for one in counts if isinstance(one, int))
+
+
+def _environment(workspace: Workspace, content: Mapping[str, Any], path: Path) -> tuple[EnvironmentReference, str]:
+    """Return the job's environment, registered, and the target that it needs."""
     written = content["environment"]
     if isinstance(written, str) and not written.startswith("file:"):
-        from envbuild.azureml.registered import find
+        stored = find(workspace, *parse_reference(written))
+    else:
+        stored = register(workspace.core, load_environment(path))
+    image_alone = stored.main.endswith((".yml", ".yaml")) and "conda_file:" not in stored.files[stored.main]
+    return EnvironmentReference(stored.name, stored.version), "docker" if image_alone else "local"
 
-        found = find(workspace, *parse_reference(written))
-        return EnvironmentReference(found.name, found.version)
-    stored = register(workspace.core, load_environment(path))
-    return EnvironmentReference(stored.name, stored.version)
 
-
-def _values(content: Mapping[str, Any], path: Path) -> dict[str, str]:
-    values = {}
+def _values(workspace: Workspace, content: Mapping[str, Any], path: Path) -> _Values:
+    values = _Values()
     for name, written in (content.get("inputs") or {}).items():
-        place = written.get("path") if isinstance(written, Mapping) else written
-        is_file = isinstance(written, Mapping)
-        if is_file and str(place).startswith(("azureml:", "http:", "https:", "wasbs:", "abfss:")):
-            raise DefinitionError(
-                Problem(
-                    message=f"{place} is not on this machine",
-                    file=path.name,
-                    key=f"inputs.{name}",
-                    hint="download it, and name the path",
-                )
-            )
-        values[f"inputs.{name}"] = str((path.parent / str(place)).resolve()) if is_file else _text(place)
+        try:
+            found = _input(workspace, written, path.parent)
+        except WorkspaceError as error:
+            values.problems.append(Problem(message=str(error), file=path.name, key=f"inputs.{name}"))
+            continue
+        if isinstance(found, Path):
+            values.paths[name] = found
+        values.text[f"inputs.{name}"] = str(found)
     for name in content.get("outputs") or {}:
-        values[f"outputs.{name}"] = f"outputs/{name}"
+        values.text[f"outputs.{name}"] = f"outputs/{name}"
+    known = {*values.text, *(one.key for one in values.problems)}
+    for name in dict.fromkeys(found["name"] for found in _PLACEHOLDER.finditer(str(content.get("command") or ""))):
+        if name not in known:
+            values.problems.append(
+                Problem(message=f"names {name}, which the job has not", file=path.name, key="command")
+            )
     return values
 
 
-def _value(found: re.Match[str], values: Mapping[str, str], file: str) -> str:
-    import shlex
+def _input(workspace: Workspace, written: Any, folder: Path) -> str | Path:
+    """Return an input: a value as text, or where its file or folder is on this machine.
 
-    name = f"{found['kind']}.{found['name']}"
-    if name not in values:
-        raise DefinitionError(Problem(message=f"names {name}, which the job has not", file=file, key="command"))
-    return shlex.quote(values[name])
+    Raises:
+        WorkspaceError: it is not here.
+    """
+    if not isinstance(written, Mapping):
+        return _text(written)
+    if "path" not in written:
+        if written.get("type") in _PATHS or "default" not in written:
+            raise WorkspaceError("has no path", hint="path: a file or folder of this machine, or azureml:name:version")
+        return _text(written["default"])
+    place = str(written["path"])
+    if place.startswith("azureml:") and not place.startswith("azureml://"):
+        name, version, _ = parse_reference(place)
+        data = Dataset.get_by_name(workspace, name, version or "latest")
+        alone = len(data.paths) == 1 and written.get("type") not in ("uri_folder", "mltable")
+        return Path(data.paths[0] if alone else data.folder)
+    if place.startswith(_AWAY):
+        raise WorkspaceError(f"{place} is not on this machine", hint="download it, and name the path")
+    found = (folder / place.removeprefix("file:")).resolve()
+    if not found.exists():
+        raise WorkspaceError(f"{found} does not exist", hint="the path counts from the job's file")
+    return found
 
 
 def _text(value: Any) -> str:

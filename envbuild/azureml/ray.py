@@ -12,27 +12,43 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from envbuild.azureml.inside import SENDING
+from envbuild.azureml.sent import Output, SentFiles
 from envbuild.core.errors import NetworkError, ServiceError
 from envbuild.core.keys import sha256
 from envbuild.core.selection import Selection
 
 ADDRESS = re.compile(r"(?:ray|https?)://[A-Za-z0-9.\-\[\]:]+/?")
 _PORT = 8265
+_RUNNER = ".envbuild-run"
 _POLL = 0.5
 """Seconds between two questions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RayJob:
-    """What a cluster is asked to run. `name` is the submission's id."""
+    """What a cluster is asked to run. `name` is the submission's id, `names` the folder of the modules that the run brings.
+
+    The files of the folders `watched`, below `folder`, come back at the end.
+    """
 
     name: str
     command: tuple[str, ...]
     folder: Path
+    names: Path
+    watched: tuple[str, ...]
     runtime: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayResult:
+    """How a job ended: 0 if it succeeded, else 1; and what it sent back, None where that is nothing."""
+
+    code: int
+    files: SentFiles | None
 
 
 def job_server(address: str) -> str:
@@ -61,46 +77,49 @@ def runtime_environment(selection: Selection, channels: Sequence[str], variables
     return runtime
 
 
-def run_job(server: str, job: RayJob, *, log: Callable[[str], None], canceled: Callable[[], bool]) -> int:
-    """Send `job` to the job server `server`, follow it to its end, and return 0 if it succeeded, else 1.
+def run_job(server: str, job: RayJob, *, log: Callable[[str], None], canceled: Callable[[], bool]) -> RayResult:
+    """Send `job` to the job server `server`, follow it to its end, and return how it ended.
 
     `log` hears the job's output as it comes. A job that is `canceled` is stopped on the cluster.
 
     Raises:
-        NetworkError: the server cannot be reached or refuses.
+        NetworkError: the server cannot be reached or refuses, or what the job made does not come back whole.
     """
-    archive = packed(job.folder)
+    archive = packed({"": job.folder, f"{_RUNNER}/names": job.names, f"{_RUNNER}/sending.py": SENDING})
     package = f"_ray_pkg_{sha256(archive)[:32]}.zip"
     _ask(server, "PUT", f"/api/packages/gcs/{package}", archive)
     runtime = {**job.runtime, "working_dir": f"gcs://{package}"}
-    body = {"entrypoint": shlex.join(job.command), "submission_id": job.name, "runtime_env": runtime}
+    entry = shlex.join(["python", f"{_RUNNER}/sending.py", ":".join(job.watched), *job.command])
+    body = {"entrypoint": entry, "submission_id": job.name, "runtime_env": runtime}
     _ask(server, "POST", "/api/jobs/", json.dumps(body).encode())
-    shown = 0
+    output = Output(log)
     while True:
         status = _ask(server, "GET", f"/api/jobs/{job.name}")
-        said = str(_ask(server, "GET", f"/api/jobs/{job.name}/logs").get("logs", ""))
-        if len(said) > shown:
-            log(said[shown:].rstrip("\n"))
-            shown = len(said)
-        if status.get("status") in ("SUCCEEDED", "FAILED", "STOPPED"):
+        ended = status.get("status") in ("SUCCEEDED", "FAILED", "STOPPED")
+        output.show(str(_ask(server, "GET", f"/api/jobs/{job.name}/logs").get("logs", "")), ended=ended)
+        if ended:
             if status.get("message"):
                 log(str(status["message"]))
-            return 0 if status["status"] == "SUCCEEDED" else 1
+            return RayResult(code=0 if status["status"] == "SUCCEEDED" else 1, files=output.files())
         if canceled():
             _ask(server, "POST", f"/api/jobs/{job.name}/stop", b"")
-            return 1
+            return RayResult(code=1, files=None)
         time.sleep(_POLL)
 
 
-def packed(folder: Path) -> bytes:
-    """Return the files below `folder` as a ZIP archive; equal folders make equal archives."""
+def packed(places: Mapping[str, Path]) -> bytes:
+    """Return files, and all files below folders, as a ZIP archive, by the place that each has in it; equal ones are equal."""
+    found: dict[str, Path] = {}
+    for place, top in places.items():
+        for path in [top] if top.is_file() else top.rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                found[PurePosixPath(place, path.relative_to(top).as_posix()).as_posix()] = path
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), (1980, 1, 1, 0, 0, 0))
-                entry.external_attr = (path.stat().st_mode & 0o777) << 16
-                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+        for name in sorted(found):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = (found[name].stat().st_mode & 0o777) << 16
+            archive.writestr(entry, found[name].read_bytes(), zipfile.ZIP_DEFLATED)
     return content.getvalue()
 
 

@@ -152,18 +152,18 @@ def register(
     """
     from envbuild.azureml.anonymous import anonymous_version
 
+    files: dict[str, str] = {}
+    tree = Tree(files=())
+    placed = asset
+    if asset.dockerfile:
+        files[f"{CONTEXT}/Dockerfile"] = asset.dockerfile
+        placed = replace(asset, build=CONTEXT, dockerfile="", dockerfile_path="")
+    elif asset.build and "://" not in asset.build:
+        tree = _context_tree(workspace, asset)
+        placed = replace(asset, build=CONTEXT)
     named = replace(asset, name=name or asset.name, version=version or asset.version)
     if named.is_anonymous:
         named = replace(named, name=ANONYMOUS, version=anonymous_version(asset))
-    files: dict[str, str] = {}
-    tree = Tree(files=())
-    placed = named
-    if asset.dockerfile:
-        files[f"{CONTEXT}/Dockerfile"] = asset.dockerfile
-        placed = replace(named, build=CONTEXT, dockerfile="", dockerfile_path="")
-    elif asset.build and "://" not in asset.build:
-        tree = _context_tree(workspace, asset)
-        placed = replace(named, build=CONTEXT)
     if not placed.image and not placed.build:
         # inside a job the image may be left out; in a file of its own it may not
         placed = replace(placed, image=DEFAULT_IMAGE)

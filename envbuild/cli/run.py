@@ -62,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     from envbuild.core.errors import ServiceError
 
     workspace = Workspace(find_workspace(arguments.workspace, create=True))
-    config, experiment = _config(workspace, arguments)
-    started = Experiment(workspace, arguments.experiment_name or _name(experiment)).submit(config)
+    config, experiment, tags = _config(workspace, arguments)
+    started = Experiment(workspace, arguments.experiment_name or _name(experiment)).submit(config, tags)
     details = started.wait_for_completion(show_output=not arguments.json, raise_on_error=False)
     shown = {key: details.get(key) for key in ("status", "exit_code", "environment", "error", "image_key")}
     print(json.dumps({"id": started.id, **shown}) if arguments.json else f"{started.id}: {details['status']}")
@@ -106,7 +106,7 @@ def _code(code: Any) -> int:
     return 1
 
 
-def _config(workspace: Workspace, arguments: argparse.Namespace) -> tuple[Any, str]:
+def _config(workspace: Workspace, arguments: argparse.Namespace) -> tuple[Any, str, dict[str, str]]:
     from envbuild.azureml.core.runconfig import RunConfiguration
     from envbuild.azureml.core.script_run_config import ScriptRunConfig
     from envbuild.azureml.job import load_job
@@ -116,10 +116,10 @@ def _config(workspace: Workspace, arguments: argparse.Namespace) -> tuple[Any, s
     if not script.is_file() and arguments.source_directory is None:
         raise DefinitionError(f"{script} does not exist")
     if script.suffix in (".yml", ".yaml"):
-        config, experiment = load_job(workspace, script)
+        job = load_job(workspace, script)
         if arguments.target:
-            config.run_config.target = arguments.target
-        return config, experiment
+            job.config.run_config.target = arguments.target
+        return job.config, job.experiment, job.tags
     source = arguments.source_directory or script.parent
     inside = script.as_posix() if arguments.source_directory is not None else script.name
     settings = (
@@ -134,7 +134,7 @@ def _config(workspace: Workspace, arguments: argparse.Namespace) -> tuple[Any, s
         compute_target=arguments.target or None,
         environment=environment,
     )
-    return config, script.stem
+    return config, script.stem, {}
 
 
 def _place(arguments: argparse.Namespace) -> Path:

@@ -229,7 +229,7 @@ def _lay_out(workspace: Workspace, environment: RegisteredEnvironment, folder: P
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_named(text, environment) if path == environment.main else text, encoding="utf-8")
     for one in environment.tree.files:
-        workspace.store.take_file(one, folder / one.path)
+        workspace.store.take_file(one, one.below(folder))
 
 
 def _named(text: str, environment: RegisteredEnvironment) -> str:

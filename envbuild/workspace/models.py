@@ -151,7 +151,7 @@ def download_model(workspace: Workspace, model: RegisteredModel, target: Path, *
     if top.exists() and not overwrite:
         raise WorkspaceError(f"{top} already exists", hint="say overwrite, or name another folder")
     for one in model.tree.files:
-        workspace.store.take_file(one, target / one.path)
+        workspace.store.take_file(one, one.below(target))
     return top
 
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from envbuild.core.errors import IntegrityError, WorkspaceError
 from envbuild.core.keys import canonical, sha256
@@ -23,6 +23,17 @@ class StoredFile:
     sha256: str
     size: int
     executable: bool = False
+
+    def below(self, folder: Path) -> Path:
+        """Return where the file goes below `folder`.
+
+        Raises:
+            IntegrityError: its path leads out of the folder; what a damaged or forged catalogue names is never written.
+        """
+        parts = PurePosixPath(self.path)
+        if parts.is_absolute() or ".." in parts.parts or not parts.parts:
+            raise IntegrityError(f"the workspace names a file {self.path!r}, which leads out of its folder")
+        return folder / parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,31 +135,36 @@ class Store:
         """Write the files of `tree` into the folder `target`, each checked against its hash.
 
         Raises:
-            IntegrityError: a kept file is not what it was.
+            IntegrityError: a kept file is not what it was, or its path leads out of the folder.
         """
         with new_folder(target, overwrite=overwrite) as folder:
             for one in tree.files:
-                self.take_file(one, folder / one.path)
+                self.take_file(one, one.below(folder))
 
     def take_file(self, one: StoredFile, target: Path) -> None:
-        """Write one kept file to `target`.
+        """Write one kept file to `target`, in one step: whoever is killed leaves the old file or none.
 
         Raises:
             IntegrityError: it is missing or not what it was.
         """
-        target.parent.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256()
+        temporary: str | None = None
         try:
-            with self.path(one.sha256).open("rb") as reading, target.open("wb") as writing:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:200]}.")
+            with os.fdopen(handle, "wb") as writing, self.path(one.sha256).open("rb") as reading:
                 while block := reading.read(1 << 20):
                     digest.update(block)
                     writing.write(block)
+            if digest.hexdigest() != one.sha256:
+                raise IntegrityError(f"{one.path} in the workspace is not what was kept: it is damaged on the disk")
+            os.chmod(temporary, 0o755 if one.executable else 0o644)  # noqa: PTH101
+            os.replace(temporary, target)  # noqa: PTH105
         except OSError as error:
             raise IntegrityError(f"{one.path} cannot be taken from the workspace: {error.strerror or error}") from error
-        if digest.hexdigest() != one.sha256:
-            target.unlink()
-            raise IntegrityError(f"{one.path} in the workspace is not what was kept: it is damaged on the disk")
-        target.chmod(0o755 if one.executable else 0o644)
+        finally:
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
 
     def _incoming(self) -> tempfile._TemporaryFileWrapper[bytes]:
         self._root.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from envbuild.azureml.core import Environment
+from envbuild.azureml.core import Dataset, Environment, Run
+from envbuild.azureml.job import load_job
 from envbuild.cli.main import run as envbuild
 from tests.azureml.test_environments import of_channel
 
@@ -148,6 +149,44 @@ def test_a_command_job_is_run(own, project, capsys, reference):
     assert "done" in said
 
 
+def test_all_that_is_wrong_with_a_job_is_said_at_once(own, project, capsys):
+    (project / "job.yml").write_text(
+        "command: x ${{inputs.a}} ${{inputs.b}}\nenvironment: own\ninputs: {a: {path: absent.csv}}\ndistribution: {type: mpi}\nodd: 1\n"
+    )
+    assert envbuild(["run", "job.yml"]) == 3
+    said = capsys.readouterr().err
+    assert all(one in said for one in ("odd", "distribution", "inputs.a", "names inputs.b"))
+    assert "names inputs.a" not in said
+
+
+def test_a_job_reads_registered_data_and_finds_its_output_folders(own, ws, project, capsys):
+    for name in ("data/a.csv", "data/b.csv", "one/c.csv"):
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text(f"{name}\n")
+    Dataset.File.from_files("data").register(ws, "many")
+    Dataset.File.from_files("one/c.csv").register(ws, "single")
+    (project / "job.yml").write_text(
+        "command: >-\n  cat ${{inputs.many}}/a.csv ${{inputs.single}} ${{inputs.folder}}/c.csv && echo ${{inputs.flag}} > ${{outputs.model}}/m.txt"
+        "\nenvironment: azureml:own@latest\ndistribution: {type: pytorch, process_count_per_instance: 1}\ntags: {a: 1}\ninputs:\n"
+        "  many: {type: uri_folder, path: 'azureml:many:1'}\n  single: {type: uri_file, path: 'azureml:single@latest'}\n"
+        "  folder: {type: uri_folder, path: 'azureml:single:1'}\n  flag: {type: boolean, default: true}\noutputs: {model: {type: uri_folder}}\n"
+    )
+    assert envbuild(["run", "--json", "job.yml"]) == 0
+    run = Run.get(ws, rows(capsys)[-1]["id"])
+    assert run.get_all_logs().count("csv\n") == 3
+    assert run.get_tags() == {"a": "1"}
+    run.download_file("outputs/model/m.txt", project / "m.txt")
+    assert (project / "m.txt").read_text() == "true\n"
+
+
+def test_an_environment_that_is_an_image_takes_its_job_to_a_container(ws, project):
+    (project / "job.yml").write_text(
+        "command: x\nenvironment: {image: 'ubuntu:24.04'}\nresources: {shm_size: 1g, docker_args: '--cpus 1'}\n"
+    )
+    settings = load_job(ws, project / "job.yml").config.run_config
+    assert (settings.target, settings.docker.shm_size, settings.docker.arguments) == ("docker", "1g", ["--cpus", "1"])
+
+
 def test_an_environment_inside_a_job_is_anonymous(ws, project, python_channel, capsys):
     (project / "job.yml").write_text(
         "command: python -c 'import adder; print(adder.__version__)'\nenvironment:\n  image: ubuntu:24.04\n  conda_file:\n"
@@ -169,7 +208,12 @@ def test_an_environment_inside_a_job_is_anonymous(ws, project, python_channel, c
         ("command: x ${{inputs.absent}}\nenvironment: own\n", "inputs.absent"),
         ("command: x\nenvironment: own\ndistribution: {type: mpi}\n", "several processes"),
         ("command: x\nenvironment: own\nresources: {instance_count: 4}\n", "4 machines"),
-        ("command: x\nenvironment: own\ninputs: {d: {path: 'azureml:data:1'}}\n", "not on this machine"),
+        ("command: x\nenvironment: own\ninputs: {d: {path: 'azureml:data:1'}}\n", "there is no dataset data"),
+        ("command: x\nenvironment: own\ninputs: {d: {path: 'azureml://datastores/x'}}\n", "not on this machine"),
+        ("command: x\nenvironment: own\ninputs: {d: {path: absent.csv}}\n", "does not exist"),
+        ("command: x\nenvironment: own\ninputs: {d: {type: uri_file}}\n", "has no path"),
+        ("command: x\nenvironment: own\nversion: 1\n", "is a command component"),
+        ("command: x\nenvironment: {build: {path: absent}}\n", "has no Dockerfile"),
     ],
 )
 def test_a_job_that_cannot_be_run_is_refused(own, project, capsys, text, reason):

@@ -10,8 +10,11 @@ import yaml
 
 from envbuild.azureml.core.conda_dependencies import CondaDependencies
 from envbuild.azureml.core.environment import Environment
+from envbuild.azureml.core.model import InferenceConfig
+from envbuild.azureml.core.runconfig import RunConfiguration
+from envbuild.azureml.job import load_job
 from envbuild.azureml.v2 import asset_of, dump, load_environment
-from envbuild.core.errors import DefinitionError
+from envbuild.core.errors import DefinitionError, WorkspaceError
 from tests.conftest import SHARED
 
 pytestmark = pytest.mark.shared
@@ -142,3 +145,65 @@ def test_v2_files_of_the_sdk_dump_to_an_equal_document(name, tmp_path):
 def test_what_the_sdk_refuses_is_refused_with_its_own_reason(name, reason):
     with pytest.raises(DefinitionError, match=reason):
         load_environment(V2 / "invalid" / name)
+
+
+JOB_REASONS = (
+    *(
+        "a command job is run",
+        "needs several processes",
+        "asks for",
+        "is not on this machine",
+        "does not exist",
+        "has no path",
+    ),
+    *(
+        "there is no dataset",
+        "there is no environment",
+        "cannot be read",
+        "has no Dockerfile",
+        "is missing",
+        "is not a folder",
+    ),
+)
+
+
+@pytest.mark.usefixtures("_quiet")
+def test_every_job_is_read_or_refused_with_a_reason(corpus, ws):
+    read, refused = [], []
+    for entry in entries(corpus, "v2_env"):
+        if not entry["primary"] or not entry["subkind"].startswith("inline"):
+            continue
+        try:
+            read.append(load_job(ws, corpus / entry["dest"]))
+        except (DefinitionError, WorkspaceError) as error:
+            refused += error.problems
+    assert not [str(one) for one in refused if not any(reason in str(one) for reason in JOB_REASONS)]
+    assert len(read) > 15
+    assert all(job.config.command and job.config.run_config.target in ("local", "docker") for job in read)
+
+
+def test_every_run_configuration_of_v1_is_read(corpus):
+    found = [corpus / one["dest"] for one in entries(corpus, "v1_env") if one["dest"].endswith(".runconfig")]
+    elsewhere = [path for path in found if "ignore" in path.parts]  # its conda file lies elsewhere in its repository
+    for path in elsewhere:
+        with pytest.raises(DefinitionError, match=r"conda_dependencies\.yml: cannot be read"):
+            RunConfiguration.load(path)
+    read = [RunConfiguration.load(path) for path in found if path not in elsewhere]
+    assert len(read) >= 2
+    assert all(one.environment.python.conda_dependencies.has_python for one in read)
+    assert {one.environment.docker.enabled for one in read} == {True}
+
+
+def test_every_inference_configuration_of_v1_is_read(corpus, tmp_path):
+    found = [corpus / one["dest"] for one in entries(corpus, "v1_env")]
+    found = [one for one in found if one.stem.replace("_", "") == "inferenceconfig"]
+    assert len(found) >= 3
+    for path in found:
+        content = yaml.safe_load(path.read_text())
+        (tmp_path / "deep").mkdir(exist_ok=True)
+        (tmp_path / "deep" / path.name).write_text(path.read_text())
+        (tmp_path / "deep" / content["entryScript"]).write_text("def init(): ...\ndef run(data): ...\n")
+        (tmp_path / "deep" / content["condaFile"]).write_text("dependencies: [python=3.9, numpy]\n")
+        config = InferenceConfig.from_file(tmp_path / "deep" / path.name)
+        assert Path(config.entry_script).name == content["entryScript"]
+        assert "numpy" in config.environment.python.conda_dependencies.conda_packages

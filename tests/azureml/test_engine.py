@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 from envbuild import programs
-from envbuild.azureml.core import Environment, Experiment, Model, ScriptRunConfig, Webservice
+from envbuild.azureml.core import Datastore, Environment, Experiment, Model, ScriptRunConfig, Webservice
 from envbuild.azureml.core.model import InferenceConfig
 from envbuild.azureml.core.webservice import AciWebservice, LocalWebservice
 from envbuild.core.errors import ServiceError
@@ -35,8 +35,10 @@ import adder
 
 run = Run.get_context(allow_offline=False)
 run.log("version", adder.__version__)
+print("data:", open(os.path.join(sys.argv[2], "d.txt")).read())
 os.makedirs("outputs", exist_ok=True)
 open("outputs/model.pkl", "w").write("model")
+print("registered", run.register_model("inside", "outputs/model.pkl").id)
 print("in a container", os.path.exists("/.dockerenv"))
 sys.exit(int(sys.argv[1]))
 """
@@ -160,15 +162,20 @@ def test_a_service_in_a_container_has_limits_and_keys(ws, inference_config):
 def test_a_run_in_a_container_keeps_what_it_makes(ws, env, project):
     (project / "train.py").write_text(TRAIN)
     env.docker.enabled = True
-    run = Experiment(ws, "docker").submit(ScriptRunConfig(script="train.py", arguments=["0"], environment=env))
+    (project / "d.txt").write_text("read in the container")
+    data = Datastore.get_default(ws).upload_files(["d.txt"], target_path="d")
+    run = Experiment(ws, "docker").submit(ScriptRunConfig(script="train.py", arguments=["0", data], environment=env))
     details = run.wait_for_completion(show_output=True)
     assert (details["target"], details["exit_code"]) == ("docker", 0)
     assert run.get_metrics() == {"version": "1.0"}
     assert "outputs/model.pkl" in run.get_file_names()
-    assert "in a container" in run.get_all_logs()
+    said = run.get_all_logs()
+    assert "in a container True" in said
+    assert "data: read in the container" in said
+    assert "registered inside:1" in said
     assert run.register_model("m", "outputs/model.pkl").version == 1
     failed = Experiment(ws, "docker").submit(
-        ScriptRunConfig(script="train.py", arguments=["7"], environment=env, compute_target="docker")
+        ScriptRunConfig(script="train.py", arguments=["7", data], environment=env, compute_target="docker")
     )
     assert failed.wait_for_completion(raise_on_error=False)["exit_code"] == 7
     assert Environment.get(ws, "myenv").version == "1"

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from envbuild import programs
+from envbuild.azureml.building import builds_of
 from envbuild.azureml.core import Environment, Workspace
 from envbuild.files import sha256_of
+from envbuild.lockfile import load_lock
 from envbuild.workspace.environments import environment_folder, get_environment, list_environments
 from tests.azureml.test_environments import of_channel
 
 PROCESSES = 20
-KILLS = int(os.environ.get("ENVBUILD_TEST_KILLS", "30"))
 ROOT = Path(__file__).parents[2]
 
 AT_ONCE = """
@@ -52,6 +53,24 @@ while True:
 """
 
 
+BUILDING = """
+import sys
+from pathlib import Path
+from envbuild.azureml.core import Environment, Workspace
+workspace = Workspace.from_config(Path(sys.argv[1]).parent)
+number = 0
+while True:
+    number += 1
+    env = Environment.get(workspace, "common").clone("built")
+    env.environment_variables = {"NUMBER": f"{sys.argv[2]}-{number}"}
+    version = env.register(workspace).version
+    build = env.build_local(workspace, useDocker=False).wait_for_completion(show_output=False)
+    assert build.status == "Succeeded", build.get_log()
+    Environment.list(workspace)
+    print(version, flush=True)
+"""
+
+
 def start(code, log, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return programs.start([sys.executable, "-c", code, *arguments], log=log, env=environment)
@@ -74,33 +93,60 @@ def test_twenty_processes_register_get_list_and_build_at_once(ws, project, pytho
     assert Environment.get(Workspace.from_config(), "shared").version == str(PROCESSES)
 
 
-def test_kills_at_random_moments_lose_nothing_and_leave_nothing_half(ws, project):
+@pytest.mark.parametrize(("kills", "builds"), [(15, False), pytest.param(200, True, marks=pytest.mark.slow)])
+def test_kills_at_random_moments_lose_nothing_and_leave_nothing_half(ws, project, request, kills, builds):
+    """With `builds`, every tenth process that is killed was registering, locking and installing."""
     chance = random.Random(20261121)
-    promised = set()
-    for number in range(KILLS):
-        log = project / f"{number}.log"
-        process = start(FOREVER, log, str(ws.core.folder), str(number))
-        limit = time.monotonic() + 60
-        while not log.read_text().strip() and time.monotonic() < limit and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0, 0.1))
-        process.kill()
-        process.wait()
-        lines = log.read_text().splitlines(keepends=True)
-        assert all(line.strip().isdecimal() for line in lines), log.read_text()
-        promised |= {line.strip() for line in lines if line.endswith("\n")}
-    check_catalogue(ws, promised)
+    promised = {"killed": set(), "built": set()}
+    if builds:
+        of_channel("common", request.getfixturevalue("python_channel"), "adder=1.0").register(ws)
+    for number in range(kills):
+        name = "built" if builds and number % 10 == 0 else "killed"
+        promised[name] |= killed(
+            ws, project / f"{number}.log", number, BUILDING if name == "built" else FOREVER, chance
+        )
+    check_catalogue(ws, "killed", promised["killed"])
     check_files(ws)
+    if builds:
+        check_catalogue(ws, "built", promised["built"])
+        check_builds(ws, promised["built"])
 
 
-def check_catalogue(ws, promised):
+def killed(ws, log, number, code, chance):
+    """Kill a process a moment after its first word, and return the versions that it had said were there."""
+    process = start(code, log, str(ws.core.folder), str(number))
+    limit = time.monotonic() + 120
+    while not log.read_text().strip() and time.monotonic() < limit and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(chance.uniform(0, 0.1 if code is FOREVER else 1))
+    process.kill()
+    process.wait()
+    lines = log.read_text().splitlines(keepends=True)
+    assert lines
+    assert all(line.strip().isdecimal() for line in lines), log.read_text()
+    return {line.strip() for line in lines if line.endswith("\n")}
+
+
+def check_builds(ws, promised):
+    """A lock that is there is whole, those that were promised are there, and the next build goes well."""
+    folder = ws.core.folder / "environments/built"
+    locks = {path.parent.name: load_lock(path) for path in folder.glob("*/*lock*") if not path.name.startswith(".")}
+    assert promised <= set(locks)
+    assert all(one.conda for one in locks.values())
+    build = Environment.get(ws, "built").build_local(ws, useDocker=False).wait_for_completion(show_output=False)
+    assert build.status == "Succeeded", build.get_log()
+    unfinished = [one for one in builds_of(ws.core) if one.status not in ("Succeeded", "Failed")]
+    assert not unfinished
+
+
+def check_catalogue(ws, name, promised):
     with sqlite3.connect(ws.core.folder / "catalogue.sqlite") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    found = [one.version for one in list_environments(ws.core, "killed")]
-    assert len(promised) >= KILLS
+    found = [one.version for one in list_environments(ws.core, name)]
+    assert promised
     assert promised <= set(found)
     assert found == [str(one) for one in range(1, len(found) + 1)]
-    texts = [get_environment(ws.core, "killed", one).files["environment.yml"] for one in found]
+    texts = [json.dumps(dict(get_environment(ws.core, name, one).files)) for one in found]
     assert len(set(texts)) == len(texts)
 
 

@@ -1,23 +1,32 @@
-"""A run on a Ray cluster, against a server on loopback that records what the job server is asked."""
+"""A run on a Ray cluster, against a server on loopback that runs what the job server is asked to run, on this machine."""
 
+import base64
+import hashlib
 import http.server
 import io
 import json
+import os
+import shlex
+import sys
 import threading
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from envbuild import programs
 from envbuild.azureml.core import Environment, Experiment, ScriptRunConfig
+from envbuild.azureml.inside.sending import MARK
 from envbuild.azureml.ray import job_server, packed, runtime_environment
-from envbuild.core.errors import ServiceError
+from envbuild.azureml.sent import Output, SentFiles
+from envbuild.core.errors import NetworkError, ServiceError
 from envbuild.core.lock import CondaPackage, PipFile, PipPackage
 from envbuild.core.platforms import PLATFORMS
 from envbuild.core.selection import Chosen, Selection
 
 
 class Cluster(http.server.BaseHTTPRequestHandler):
-    """Answers as Ray's REST interface describes, from the lists of its server."""
+    """Answers as Ray's REST interface describes; a job is run when it comes, unless the server has states of its own."""
 
     def do_PUT(self):
         self.server.packages[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
@@ -26,7 +35,20 @@ class Cluster(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.asked.append((self.path, json.loads(body) if body else None))
+        if body and self.server.code == 200 and not self.server.states:
+            self._run(json.loads(body))
         self._answer({"submission_id": "x"})
+
+    def _run(self, job):
+        folder = self.server.folder / "job"
+        name = job["runtime_env"]["working_dir"].removeprefix("gcs://")
+        with zipfile.ZipFile(io.BytesIO(self.server.packages[f"/api/packages/gcs/{name}"])) as archive:
+            archive.extractall(folder)
+        variables = {"PATH": os.environ["PATH"], **job["runtime_env"]["env_vars"]}
+        argv = [sys.executable, *shlex.split(job["entrypoint"])[1:]]
+        done = programs.run(argv, cwd=folder, env=variables, check=False)
+        self.server.logs = done.stdout + done.stderr
+        self.server.states = ["SUCCEEDED" if done.code == 0 else "FAILED"]
 
     def do_GET(self):
         if self.path.endswith("/logs"):
@@ -47,11 +69,11 @@ class Cluster(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def cluster(monkeypatch):
+def cluster(monkeypatch, tmp_path):
     monkeypatch.setattr("envbuild.azureml.ray._POLL", 0.01)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cluster)
     server.packages, server.asked, server.logs, server.code = {}, [], "hello\n", 200
-    server.states = ["PENDING", "RUNNING", "SUCCEEDED"]
+    server.states, server.folder = ["PENDING", "RUNNING", "SUCCEEDED"], tmp_path
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -60,9 +82,9 @@ def cluster(monkeypatch):
 
 @pytest.fixture
 def submit(ws, tmp_path, cluster):
-    def submitted(address=""):
+    def submitted(address="", code="print(1)\n"):
         (tmp_path / "src").mkdir(exist_ok=True)
-        (tmp_path / "src/t.py").write_text("print(1)\n")
+        (tmp_path / "src/t.py").write_text(code)
         own = Environment("own")
         own.python.user_managed_dependencies = True
         own.environment_variables = {"A": "1"}
@@ -81,12 +103,99 @@ def test_the_snapshot_and_the_command_go_to_the_cluster(cluster, submit):
     assert "hello" in run.get_all_logs()
     path, body = cluster.asked[0]
     assert path == "/api/jobs/"
-    assert body["entrypoint"] == "python t.py --x 'a b'"
+    assert body["entrypoint"] == "python .envbuild-run/sending.py outputs:logs python t.py --x 'a b'"
     assert body["submission_id"] == run.id
-    assert body["runtime_env"]["env_vars"] == {"A": "1"}
+    assert body["runtime_env"]["env_vars"]["A"] == "1"
+    assert body["runtime_env"]["env_vars"]["AZUREML_RUN_ID"] == run.id
     name = body["runtime_env"]["working_dir"].removeprefix("gcs://")
     with zipfile.ZipFile(io.BytesIO(cluster.packages[f"/api/packages/gcs/{name}"])) as archive:
-        assert archive.namelist() == ["t.py"]
+        assert [one for one in archive.namelist() if not one.startswith(".envbuild-run/")] == ["t.py"]
+
+
+SCRIPT = """
+import os, sys
+from azureml.core import Run
+run = Run.get_context(allow_offline=False)
+run.log("accuracy", 0.5)
+run.tag("where", "there")
+os.makedirs("outputs/deep")
+open("outputs/model.bin", "wb").write(bytes(range(256)) * 100)
+open("outputs/deep/f.txt", "w").write("deep")
+run.upload_file("up/x.txt", "outputs/deep/f.txt")
+try:
+    run.register_model("m", "outputs/model.bin")
+except RuntimeError as error:
+    print("not there:", error)
+print("no end of line", end="")
+sys.exit(int(os.environ["A"]) - 1)
+"""
+
+
+def test_what_the_script_makes_there_comes_back(ws, cluster, submit, tmp_path):
+    cluster.states = []
+    run = submit(code=SCRIPT)
+    assert run.wait_for_completion()["status"] == "Completed"
+    assert run.get_metrics() == {"accuracy": 0.5}
+    assert run.get_tags() == {"where": "there"}
+    assert {"outputs/model.bin", "outputs/deep/f.txt", "up/x.txt"} <= {*run.get_file_names()}
+    run.download_file("outputs/model.bin", tmp_path / "back.bin")
+    assert (tmp_path / "back.bin").read_bytes() == bytes(range(256)) * 100
+    said = run.get_all_logs()
+    assert "no end of line" in said
+    assert "not there: nobody answers inside a run on a cluster" in said
+    assert "envbuild-files" not in said
+    assert run.register_model("m", "outputs/model.bin").id == "m:1"
+
+
+def test_what_a_failing_script_made_comes_back_too(cluster, submit):
+    cluster.states = []
+    run = submit(code=SCRIPT.replace("- 1)", "+ 2)"))
+    assert run.wait_for_completion(raise_on_error=False)["status"] == "Failed"
+    assert "outputs/model.bin" in run.get_file_names()
+
+
+def test_a_log_grows_line_by_line_and_what_is_sent_is_checked():
+    said = []
+    output = Output(said.append)
+    output.show("one\ntw", ended=False)
+    output.show("one\ntwo\n", ended=False)
+    assert said == ["one", "two"]
+    content = packed({"t.py": Path(__file__)})
+    sent = f"{MARK}{hashlib.sha256(content).hexdigest()}\n{MARK}{base64.b64encode(content).decode()}\n"
+    output.show(f"one\ntwo\n{sent}three", ended=True)
+    assert said == ["one", "two", "three"]
+    assert output.files().archive == content
+    broken = Output(said.append)
+    broken.show(sent[:-20], ended=True)
+    with pytest.raises(NetworkError, match="not come back whole"):
+        broken.files()
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "control/../../x"])
+def test_what_leads_out_of_the_run_is_not_written(tmp_path, name):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(name, "x")
+    with pytest.raises(NetworkError, match="leads out"):
+        SentFiles(content.getvalue()).take(outputs=tmp_path / "o", control=tmp_path / "c")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_too_large_for_a_log_is_named(tmp_path, monkeypatch, capsys):
+    from envbuild.azureml.inside import sending
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sending, "LIMIT", 10)
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs/small").write_text("small")
+    (tmp_path / "outputs/large").write_text("l" * 11)
+    sending.send(["outputs"], tmp_path / "control")
+    output = Output(lambda _line: None)
+    said = capsys.readouterr().out
+    output.show(said, ended=True)
+    assert f"outputs/large stays on the cluster, in {tmp_path}/outputs/large" in said
+    with zipfile.ZipFile(io.BytesIO(output.files().archive)) as archive:
+        assert archive.namelist() == ["outputs/small"]
 
 
 def test_a_failed_job_fails_the_run(cluster, submit):
@@ -155,4 +264,4 @@ def test_equal_folders_make_equal_archives(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "f").write_text("1")
-    assert packed(tmp_path / "a") == packed(tmp_path / "b")
+    assert packed({"": tmp_path / "a"}) == packed({"": tmp_path / "b"})

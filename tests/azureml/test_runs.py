@@ -5,6 +5,8 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,6 +38,18 @@ open("outputs/deep/more.txt", "w").write("more")
 open("logs/train.log", "w").write("log")
 run.upload_file("extra/file.txt", "outputs/model.pkl")
 print(os.environ["MESSAGE"])
+inner = run.register_model("inside", "outputs/deep", tags={"from": "script"}, properties={"p": "1"}, description="d")
+print(inner.name, inner.id, inner.version, run.model_id, sep="|")
+print(run.register_model(model_name="uploaded", model_path="extra/file.txt").id)
+for wrong in ("outputs/absent", "../control/metrics.jsonl", None):
+    try:
+        run.register_model("wrong", wrong)
+    except RuntimeError as error:
+        print("refused:", str(error).splitlines()[0])
+try:
+    from azureml.core import Dataset
+except ImportError as error:
+    print(error)
 """
 
 
@@ -74,6 +88,15 @@ def test_a_script_runs_in_its_environment_and_what_it_makes_is_kept(ws, project,
     assert "training with adder 1.0 ['--rate', '0.1']" in shown
     assert "Hello" in shown
     assert (details["status"], details["exit_code"], details["environment"]) == ("Completed", 0, "myenv:1")
+    assert "inside|inside:1|1|inside:1" in shown
+    assert "uploaded:1" in shown
+    assert "refused: the run has no file outputs/absent" in shown
+    assert "refused: the run has no file ../control/metrics.jsonl" in shown
+    assert "refused: the run has 2 outputs" in shown
+    assert "for Dataset, add envbuild to the packages of the environment" in shown
+    inside = Model(ws, "inside")
+    assert (inside.run_id, inside.tags, inside.properties) == (run.id, {"from": "script"}, {"p": "1"})
+    assert (project / inside.download("inner") / "more.txt").read_text() == "more"
     assert len(details["image_key"]) == 64
     assert details["startTimeUtc"] < details["endTimeUtc"]
     assert run.get_metrics() == {"accuracy": [0.5, 0.75], "loss": 1, "rows": {"x": [1], "y": [2]}}
@@ -95,6 +118,36 @@ def test_a_script_runs_in_its_environment_and_what_it_makes_is_kept(ws, project,
     with pytest.raises(WorkspaceError, match="2 outputs"):
         run.register_model()
     assert [one.id for one in Model.list(ws, run_id=run.id, name="mymodel")] == ["mymodel:1"]
+
+
+def test_where_the_environment_has_envbuild_a_script_has_all_of_it(ws, project, own):
+    own.environment_variables = {"PYTHONPATH": "lib"}
+    (project / "lib").mkdir()
+    (project / "lib/mine.py").write_text("here = 1\n")
+    (project / "t.py").write_text(
+        "import azureml.core, mine\nfrom azureml.core import Dataset, Run, Workspace\nfrom envbuild.azureml.core import Dataset as Same\n"
+        "from azureml.core.model import Model\nassert Dataset is Same and azureml.core.Workspace is Workspace\n"
+        "run = Run.get_context(allow_offline=False)\nws = run.experiment.workspace\nopen('m.txt', 'w').write('m')\n"
+        "print(ws.name, Workspace.from_config().name, Model.register(ws, 'm.txt', 'm').id, run.register_model('n', 'm.txt').id)\n"
+    )
+    run = Experiment(ws, "e").submit(ScriptRunConfig(script="t.py", environment=own))
+    run.wait_for_completion()
+    assert "mine mine m:1 n:1" in run.get_all_logs()
+
+
+def test_a_script_that_nobody_attends_to_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("AZUREML_RUN_CONTROL", str(tmp_path))
+    with pytest.raises(RuntimeError, match="nobody answers inside a run on a cluster"):
+        Run.get_context().register_model("m", "x")
+    (tmp_path / "requests").mkdir()
+    (tmp_path / "requests/attended").touch()
+    with pytest.raises(RuntimeError, match="the process that submitted the run is gone"):
+        Run.get_context().register_model("m", "x")
+    monkeypatch.delenv("AZUREML_RUN_CONTROL")
+    with pytest.raises(RuntimeError, match="is no run"):
+        Run.get_context().register_model("m", "x")
+    with pytest.raises(RuntimeError, match="workspace is not there"):
+        Run.get_context().experiment.workspace  # noqa: B018
 
 
 def test_a_changed_environment_gets_a_new_version(ws, project, own):
@@ -255,6 +308,16 @@ def test_what_a_run_logs_is_json(tmp_path, monkeypatch):
     run.upload_file("x/y.txt", io.BytesIO(b"content"))
     with pytest.raises(ValueError, match="leads out"):
         run.upload_file("../../y", __file__)
+    (tmp_path / "f/deep").mkdir(parents=True)
+    (tmp_path / "f/deep/a.png").write_bytes(b"png")
+    run.upload_folder("folder", tmp_path / "f")
+    run.log_image("picture", path=tmp_path / "f/deep/a.png")
+    run.log_image("plot", plot=SimpleNamespace(savefig=lambda path: Path(path).write_bytes(b"drawn")))
+    run.set_tags({"a": 1})
+    with pytest.raises(ValueError, match="a path or a plot"):
+        run.log_image("none")
+    uploads = {path.relative_to(tmp_path / "uploads").as_posix() for path in (tmp_path / "uploads").rglob("*.*")}
+    assert uploads == {"x/y.txt", "folder/deep/a.png", "picture.png", "plot.png"}
     assert run.get_metrics() == {"l": [1, 2], "t": {"a": [1, 2]}}
     assert (tmp_path / "uploads/x/y.txt").is_file()
     assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0]) == {"name": "l", "value": 1}

@@ -30,7 +30,7 @@ ROOMS = {
 
 # what may be imported in one place only
 SINGLE_HOMES = {
-    "subprocess": {"envbuild/programs.py"},
+    "subprocess": {"envbuild/programs.py", "envbuild/azureml/inside/sending.py"},
     "jinja2": {"envbuild/render/templates.py"},
     "hatchling": {"envbuild/hatch.py"},
     "pickle": set(),

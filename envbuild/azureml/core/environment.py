@@ -25,7 +25,6 @@ from envbuild.azureml.sections import (
     RSection,
     SparkPackage,
     SparkSection,
-    dockerfile_text,
 )
 from envbuild.core.errors import DefinitionError
 
@@ -165,10 +164,8 @@ class Environment:
         Raises:
             DefinitionError: both kinds of packages are given, or a file cannot be read.
         """
-        made = _with_packages(name, conda_specification, pip_requirements)
-        made.docker.base_image = image
-        made.docker.base_image_registry = container_registry  # type: ignore[assignment]
-        return made
+        docker = DockerSection(base_image=image, base_image_registry=container_registry)  # type: ignore[arg-type]
+        return _on_base(name, docker, conda_specification, pip_requirements)
 
     @staticmethod
     def from_dockerfile(
@@ -182,10 +179,8 @@ class Environment:
         Raises:
             DefinitionError: both kinds of packages are given, or a file cannot be read.
         """
-        made = _with_packages(name, conda_specification, pip_requirements)
-        made.docker.base_image = None
-        made.docker.base_dockerfile = dockerfile_text(dockerfile)
-        return made
+        docker = DockerSection(base_image=None, base_dockerfile=dockerfile)
+        return _on_base(name, docker, conda_specification, pip_requirements)
 
     @staticmethod
     def from_docker_build_context(name: str, docker_build_context: DockerBuildContext) -> Environment:
@@ -193,8 +188,7 @@ class Environment:
         made = Environment(name)
         made.environment_variables = {}
         made.python = PythonSection(user_managed_dependencies=True, conda_dependencies=None)
-        made.docker.base_image = None
-        made.docker.build_context = docker_build_context
+        made.docker = DockerSection(base_image=None, build_context=docker_build_context)
         return made
 
     @staticmethod
@@ -364,13 +358,16 @@ class EnvironmentReference(Environment):
         return Environment.get(workspace, str(self.name), self.version)
 
 
-def _with_packages(name: str, conda: str | Path | None, pip: str | Path | None) -> Environment:
+def _on_base(name: str, docker: DockerSection, conda: str | Path | None, pip: str | Path | None) -> Environment:
+    """Return an environment on a base of the user's own: with the packages of one file, or managing its own."""
     if conda is not None and pip is not None:
         raise DefinitionError("conda_specification and pip_requirements were both given", hint="name one of them")
     if conda is not None:
-        return Environment.from_conda_specification(name, conda)
-    if pip is not None:
-        return Environment.from_pip_requirements(name, pip)
-    made = Environment(name)
-    made.python.user_managed_dependencies = True
+        made = Environment.from_conda_specification(name, conda)
+    elif pip is not None:
+        made = Environment.from_pip_requirements(name, pip)
+    else:
+        made = Environment(name)
+        made.python.user_managed_dependencies = True
+    made.docker = docker
     return made

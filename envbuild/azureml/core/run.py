@@ -203,7 +203,7 @@ class Run:
         """Write the files whose names begin with `prefix` below a folder."""
         for one in self.files.files:
             if one.path.startswith(prefix):
-                self.experiment.workspace.core.store.take_file(one, Path(output_directory) / one.path)
+                self.experiment.workspace.core.store.take_file(one, one.below(Path(output_directory)))
 
     def _kept(self, name: str) -> StoredFile:
         found = next((one for one in self.files.files if one.path == name), None)
@@ -237,7 +237,7 @@ class Run:
             self._kept(wanted)
         with TemporaryDirectory(prefix="envbuild-model-") as folder:
             for one in found:
-                self.experiment.workspace.core.store.take_file(one, Path(folder) / one.path)
+                self.experiment.workspace.core.store.take_file(one, one.below(Path(folder)))
             model = Model.register(
                 self.experiment.workspace,
                 Path(folder) / wanted,

@@ -10,6 +10,7 @@ import yaml
 
 from envbuild.azureml.core.conda_dependencies import CondaDependencies
 from envbuild.azureml.core.environment import Environment
+from envbuild.azureml.data.data_reference import DataReference
 from envbuild.azureml.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
 from envbuild.azureml.saved import environment_parts
 from envbuild.core.errors import DefinitionError, Problem
@@ -59,6 +60,7 @@ class RunConfiguration:
     docker: DockerConfiguration = field(default_factory=DockerConfiguration)
     node_count: int = 1
     max_run_duration_seconds: int | None = None
+    data_references: dict[str, DataReference] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.conda_dependencies is not None and self.environment is None:
@@ -79,13 +81,20 @@ class RunConfiguration:
             raise DefinitionError(Problem(message=f"cannot be read: {error}", file=str(place))) from error
         if not isinstance(content, dict):
             raise DefinitionError(Problem(message="is not a run configuration: a map is needed", file=str(place)))
-        history = content.get("history") or {}
+        history, docker = content.get("history") or {}, content.get("docker") or {}
+        variables = content.get("environmentVariables") or {}
         return RunConfiguration(
             script=content.get("script"),
             arguments=list(content.get("arguments") or []),
             framework=content.get("framework") or "Python",
             target=content.get("target") or "local",
             environment=_environment(content.get("environment"), place),
+            environment_variables={str(name): str(value) for name, value in variables.items()},
+            docker=DockerConfiguration(
+                use_docker=bool(docker.get("useDocker", False)),
+                arguments=[str(one) for one in docker.get("arguments") or []],
+                shm_size=docker.get("shmSize"),
+            ),
             history=HistoryConfiguration(
                 output_collection=bool(history.get("outputCollection", True)),
                 snapshot_project=bool(history.get("snapshotProject", True)),

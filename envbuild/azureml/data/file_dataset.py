@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ class FileDataset(RegisteredData):
 
     def to_path(self) -> Sequence[str]:
         """Return the files' paths below their common folder, each with a `/` before it, as Azure does."""
-        return [f"/{path.relative_to(self._root).as_posix()}" for path in self.paths]
+        return [f"/{path.relative_to(self.folder).as_posix()}" for path in self.paths]
 
     def download(self, target_path: str | Path | None = None, overwrite: bool = False) -> Sequence[str]:
         """Copy the files to `target_path` and return where they are.
@@ -30,7 +29,7 @@ class FileDataset(RegisteredData):
         target = Path(target_path or "data")
         written = []
         for path in self.paths:
-            place = target / path.relative_to(self._root)
+            place = target / path.relative_to(self.folder)
             if place.exists() and not overwrite:
                 raise WorkspaceError(f"{place} already exists", hint="say overwrite=True")
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -40,12 +39,8 @@ class FileDataset(RegisteredData):
 
     def as_mount(self, path_on_compute: str | None = None) -> DataReference:
         """Return the folder of the files, as an argument of a script."""
-        return DataReference(self._root, "mount", path_on_compute or "")
+        return DataReference(self.folder, "mount", path_on_compute or "")
 
     def as_download(self, path_on_compute: str | None = None) -> DataReference:
         """Return the folder of the files, as an argument of a script."""
-        return DataReference(self._root, "download", path_on_compute or "")
-
-    @property
-    def _root(self) -> Path:
-        return Path(os.path.commonpath([path.parent for path in self.paths]))
+        return DataReference(self.folder, "download", path_on_compute or "")

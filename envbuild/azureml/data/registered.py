@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from envbuild.core.errors import WorkspaceError
 from envbuild.workspace.catalogue import Asset
-from envbuild.workspace.store import StoredFile, Tree
+from envbuild.workspace.store import Tree
 
 if TYPE_CHECKING:
     from envbuild.azureml.core.workspace import Workspace
@@ -36,6 +37,11 @@ class RegisteredData:
         """`name:version`, or an empty text where it is not registered."""
         return f"{self.name}:{self.version}" if self.name else ""
 
+    @property
+    def folder(self) -> Path:
+        """The folder that all files are in, at whatever depth."""
+        return Path(os.path.commonpath([path.parent for path in self.paths]))
+
     def register(
         self,
         workspace: Workspace,
@@ -50,7 +56,7 @@ class RegisteredData:
             WorkspaceError: the name has other content, and `create_new_version` is False.
         """
         catalogue = workspace.core.catalogue
-        document = {"form": self.form, "options": self.options, "files": _kept(workspace, self.paths).to_list()}
+        document = {"form": self.form, "options": self.options, "files": _kept(workspace, self).to_list()}
         there = catalogue.assets(KIND, name, archived=True)
         if there and not create_new_version and dict(there[-1].document) != document:
             raise WorkspaceError(f"dataset {name} exists with other content", hint="say create_new_version=True")
@@ -66,27 +72,19 @@ def of_asset(workspace: Workspace, asset: Asset) -> Any:
     tree = Tree.from_list(files if isinstance(files, list) else [])
     folder = workspace.core.folder / "datasets" / tree.digest
     for one in tree.files:
-        if not (folder / one.path).is_file():
-            workspace.core.store.take_file(one, folder / one.path)
+        if not one.below(folder).is_file():
+            workspace.core.store.take_file(one, one.below(folder))
     form = TabularDataset if asset.document["form"] == TabularDataset.form else FileDataset
     options = asset.document["options"]
-    made = form([folder / one.path for one in tree.files], options if isinstance(options, dict) else {})
+    made = form([one.below(folder) for one in tree.files], options if isinstance(options, dict) else {})
     made.name, made.version = asset.name, int(asset.version)
     made.description, made.tags = asset.description, dict(asset.tags)
     return made
 
 
-def _kept(workspace: Workspace, paths: Sequence[Path]) -> Tree:
-    files: list[StoredFile] = []
-    common = _common(paths)
-    for path in paths:
-        one = workspace.core.store.put_file(path)
-        files.append(replace(one, path=path.relative_to(common).as_posix()))
+def _kept(workspace: Workspace, data: RegisteredData) -> Tree:
+    files = [
+        replace(workspace.core.store.put_file(path), path=path.relative_to(data.folder).as_posix())
+        for path in data.paths
+    ]
     return Tree(files=tuple(sorted(files, key=lambda one: one.path)))
-
-
-def _common(paths: Sequence[Path]) -> Path:
-    common = paths[0].parent
-    while not all(path.is_relative_to(common) for path in paths):
-        common = common.parent
-    return common

@@ -2,6 +2,7 @@
 
 The folders beside this file look like those packages. They are found by two finders on sys.meta_path: the request
 and response types are always ours, because the server acts on them; everything else only where nothing else has it.
+A script that was migrated by writing `envbuild.azureml` for `azureml` finds the same modules.
 """
 
 from __future__ import annotations
@@ -36,9 +37,12 @@ class _Finder(importlib.abc.MetaPathFinder):
     ) -> ModuleSpec | None:
         """Return the spec of a module that lies in this folder."""
         del path, target
-        if self._names and fullname not in self._names:
+        if fullname == "envbuild" and not self._names:
+            return ModuleSpec(fullname, None, is_package=True)
+        name = fullname[len("envbuild.") :] if fullname.startswith("envbuild.azureml") else fullname
+        if self._names and name not in self._names:
             return None
-        place = _FOLDER.joinpath(*fullname.split("."))
+        place = _FOLDER.joinpath(*name.split("."))
         if (place / "__init__.py").is_file():
             return importlib.util.spec_from_file_location(
                 fullname, place / "__init__.py", submodule_search_locations=[str(place)]

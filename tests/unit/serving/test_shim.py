@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 
 import pytest
 
+from envbuild import programs
 from envbuild.serving import shim
 
 
@@ -105,3 +107,30 @@ def test_old_place_of_joblib():
     from sklearn.externals import joblib as found
 
     assert found is joblib
+
+
+MIGRATED = """
+import sys
+import serving.shim
+serving.shim.install()
+from envbuild.azureml.contrib.services.aml_request import AMLRequest, rawhttp
+from envbuild.azureml.contrib.services.aml_response import AMLResponse
+from envbuild.azureml.core.model import Model
+from envbuild.azureml.core import Model as Same
+import serving.http_types as types
+assert (AMLRequest, rawhttp, AMLResponse) == (types.AMLRequest, types.rawhttp, types.AMLResponse)
+assert Model.get_model_path.__doc__ and Same.get_model_path.__doc__
+try:
+    import envbuild.api
+except ModuleNotFoundError:
+    print("envbuild itself is not there")
+"""
+
+
+def test_a_script_that_says_envbuild_finds_the_same_in_an_image(tmp_path):
+    import envbuild.serving
+
+    (tmp_path / "serving").symlink_to(Path(envbuild.serving.__file__).parent)
+    argv = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{MIGRATED}"]
+    done = programs.run(argv, check=False)
+    assert done.stdout == "envbuild itself is not there\n", done.stderr

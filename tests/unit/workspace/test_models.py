@@ -1,5 +1,7 @@
 """Models in a workspace: files under a name and a version."""
 
+from dataclasses import replace
+
 import pytest
 
 from envbuild.core.errors import IntegrityError, WorkspaceError
@@ -11,7 +13,7 @@ from envbuild.workspace.models import (
     register_model,
     stored_files,
 )
-from envbuild.workspace.store import Store
+from envbuild.workspace.store import Store, Tree
 from envbuild.workspace.workspace import Workspace
 
 
@@ -92,3 +94,28 @@ def test_the_same_bytes_are_kept_once(tmp_path):
 def test_the_files_of_a_model_are_served_from_the_store(workspace, folder):
     model = register_model(workspace, "m", folder)
     assert [one.path for one in stored_files(workspace, model)] == ["/m/a.bin", "/m/sub/b.bin"]
+
+
+@pytest.mark.parametrize("path", ["../out.bin", "/etc/out.bin", "m/../../out.bin", ""])
+def test_a_catalogue_that_leads_out_of_the_folder_writes_nothing(workspace, folder, tmp_path, path):
+    model = register_model(workspace, "m", folder)
+    forged = replace(model, tree=Tree(files=tuple(replace(one, path=path) for one in model.tree.files)))
+    with pytest.raises(IntegrityError, match="leads out"):
+        download_model(workspace, forged, tmp_path / "deep/out", overwrite=True)
+    with pytest.raises(IntegrityError, match="leads out"):
+        workspace.store.take_tree(forged.tree, tmp_path / "deep/tree")
+    assert not list(tmp_path.glob("**/out.bin"))
+
+
+def test_a_file_is_taken_whole_or_not_at_all(workspace, folder, tmp_path):
+    model = register_model(workspace, "m", folder)
+    (one, *_) = model.tree.files
+    workspace.store.path(one.sha256).write_bytes(b"damaged")
+    (tmp_path / "old.bin").write_bytes(b"old")
+    with pytest.raises(IntegrityError, match="damaged"):
+        workspace.store.take_file(one, tmp_path / "old.bin")
+    workspace.store.path(one.sha256).unlink()
+    with pytest.raises(IntegrityError, match="cannot be taken"):
+        workspace.store.take_file(one, tmp_path / "old.bin")
+    assert (tmp_path / "old.bin").read_bytes() == b"old"
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".old")]

@@ -1,1 +1,0 @@
-"""Names that a script of a run imports."""
