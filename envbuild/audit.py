@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envbuild.core.errors import EnvbuildError
+from envbuild.core.errors import FileError
 from envbuild.core.lock import Lock
 from envbuild.core.names import normalize
 
@@ -62,11 +62,11 @@ def read_database(path: Path) -> Iterator[Mapping[str, Any]]:
     """Yield the advisories of a database: a ZIP of JSON files (as OSV publishes them), JSON lines, or one JSON list.
 
     Raises:
-        EnvbuildError: it cannot be read, is too large, or holds something else.
+        FileError: it cannot be read, is too large, or holds something else.
     """
     try:
         if path.stat().st_size > LARGEST:
-            raise EnvbuildError(f"{path} has more than {LARGEST >> 20} MiB")
+            raise FileError(f"{path} has more than {LARGEST >> 20} MiB")
         if zipfile.is_zipfile(path):
             yield from _of_zip(path)
         else:
@@ -81,13 +81,13 @@ def read_database(path: Path) -> Iterator[Mapping[str, Any]]:
         RuntimeError,
     ) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        raise EnvbuildError(f"the database {path} cannot be read: {reason}") from error
+        raise FileError(f"the database {path} cannot be read: {reason}") from error
 
 
 def _of_zip(path: Path) -> Iterator[Mapping[str, Any]]:
     with zipfile.ZipFile(path) as archive:
         if sum(one.file_size for one in archive.infolist()) > LARGEST:
-            raise EnvbuildError(f"{path} would unpack to more than {LARGEST >> 20} MiB")
+            raise FileError(f"{path} would unpack to more than {LARGEST >> 20} MiB")
         for one in archive.infolist():
             if one.filename.endswith(".json"):
                 yield from _of_text(archive.read(one).decode("utf-8"), f"{path}: {one.filename}")
@@ -97,10 +97,10 @@ def _of_text(text: str, place: str) -> Iterator[Mapping[str, Any]]:
     try:
         entries = _parsed(text)
     except (ValueError, RecursionError) as error:
-        raise EnvbuildError(f"{place} is neither JSON nor JSON lines") from error
+        raise FileError(f"{place} is neither JSON nor JSON lines") from error
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
-            raise EnvbuildError(f"{place} holds something that is no OSV advisory (no id)")
+            raise FileError(f"{place} holds something that is no OSV advisory (no id)")
         yield entry
 
 

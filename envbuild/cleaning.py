@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envbuild import programs
-from envbuild.core.errors import EnvbuildError, WorkspaceError
+from envbuild.core.errors import EnvbuildError, UsageError, WorkspaceError
 from envbuild.files import cache_root
 from envbuild.workspace.workspace import Workspace
 
@@ -113,7 +113,7 @@ def _items(kind: str, folder: Path) -> Iterator[Item]:
     elif kind in CACHES:
         yield from _cached(kind)
     else:
-        raise EnvbuildError(f"{kind!r} is not one of {', '.join(KINDS)}")
+        raise UsageError(f"{kind!r} is not one of {', '.join(KINDS)}")
 
 
 def _cached(kind: str) -> Iterator[Item]:

@@ -9,14 +9,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from envbuild.core.errors import EnvbuildError
+from envbuild.core.errors import FileError
 
 
 def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     """Replace `path` by `content` in one step: a reader sees the old file or the new one.
 
     Raises:
-        EnvbuildError: the folder cannot be written; the old file, if any, is untouched.
+        FileError: the folder cannot be written; the old file, if any, is untouched.
     """
     import tempfile  # here, as in `new_folder`: what only reads does not wait for it
 
@@ -33,7 +33,7 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644) -> None
         os.replace(temporary, path)  # noqa: PTH105
         _sync_folder(path.parent)
     except OSError as error:
-        raise EnvbuildError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(FileNotFoundError):
@@ -45,10 +45,10 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield an empty folder that becomes `path` when the block ends well, and vanishes when it does not.
 
     Raises:
-        EnvbuildError: `path` exists and is not empty (unless `overwrite`), or cannot be written.
+        FileError: `path` exists and is not empty (unless `overwrite`), or cannot be written.
     """
     if path.is_file() or (path.is_dir() and any(path.iterdir()) and not overwrite):
-        raise EnvbuildError(f"{path} already exists", hint="name another folder, or say --overwrite")
+        raise FileError(f"{path} already exists", hint="name another folder, or say --overwrite")
     import shutil
     import tempfile
 
@@ -56,7 +56,7 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
-        raise EnvbuildError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
     try:
         temporary.chmod(0o755)
         yield temporary
@@ -82,7 +82,7 @@ def exclusive(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise EnvbuildError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         # `programs.run` hands it on: where this process is killed, the lock lasts until the program that it ran has ended too

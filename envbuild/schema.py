@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from envbuild.core.errors import EnvbuildError
+from envbuild.core.errors import UsageError
 from envbuild.core.platforms import PLATFORMS
 from envbuild.formats.facts import Facts
 from envbuild.read import azure_v2, conda_env, tool_envbuild
@@ -312,8 +312,8 @@ def schema(name: str) -> Schema:
     """Return the schema called `name`, with its draft.
 
     Raises:
-        EnvbuildError: there is none of that name.
+        UsageError: there is none of that name.
     """
     if name not in SCHEMAS:
-        raise EnvbuildError(f"{name!r} is not one of {', '.join(SCHEMAS)}")
+        raise UsageError(f"{name!r} is not one of {', '.join(SCHEMAS)}")
     return {"$schema": DRAFT, **SCHEMAS[name]()}

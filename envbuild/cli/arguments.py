@@ -109,9 +109,9 @@ def solve_options(arguments: argparse.Namespace) -> SolveOptions:
     """Return the solve's options from parsed arguments.
 
     Raises:
-        EnvbuildError: a value is not understood.
+        UsageError: a value is not understood.
     """
-    from envbuild.core.errors import EnvbuildError
+    from envbuild.core.errors import UsageError
     from envbuild.core.platforms import parse_platform
     from envbuild.solve.options import SolveOptions
 
@@ -120,7 +120,7 @@ def solve_options(arguments: argparse.Namespace) -> SolveOptions:
         channel, separator, mirror = text.partition("=")
         if not separator or not mirror.startswith(("http://", "https://")):
             hint = "for example --mirror conda-forge=https://mirror.example/conda-forge"
-            raise EnvbuildError(f"--mirror {text!r} is not CHANNEL=URL, with a URL of http or https", hint=hint)
+            raise UsageError(f"--mirror {text!r} is not CHANNEL=URL, with a URL of http or https", hint=hint)
         mirrors[channel] = (*mirrors.get(channel, ()), mirror)
     return SolveOptions(
         platforms=tuple(parse_platform(text).subdir for text in arguments.platform),
@@ -141,18 +141,18 @@ def cutoff(text: str) -> str:
     """Return `text` (a date, or a date and time) as RFC 3339 in UTC; a date alone means its last second.
 
     Raises:
-        EnvbuildError: it is neither.
+        UsageError: it is neither.
     """
     from datetime import datetime, timezone
 
-    from envbuild.core.errors import EnvbuildError
+    from envbuild.core.errors import UsageError
 
     if not text:
         return ""
     try:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError as error:
-        raise EnvbuildError(f"--exclude-newer {text!r} is not a date", hint="for example 2026-11-21") from error
+        raise UsageError(f"--exclude-newer {text!r} is not a date", hint="for example 2026-11-21") from error
     if len(text) == len("2026-11-21"):
         moment = moment.replace(hour=23, minute=59, second=59)
     if moment.tzinfo is None:

@@ -40,7 +40,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "envbuild model register": ("envbuild model register --name iris --model-path model.pkl",),
     "envbuild diff": (
         "envbuild diff old/conda-lock.yml conda-lock.yml",
-        "envbuild diff --format markdown before.toml pylock.toml   # for a pull request",
+        "envbuild diff --against main                   # every lock here that differs from main",
+        "envbuild diff --against main --format markdown # for a pull request",
     ),
     "envbuild export": (
         "envbuild export --format requirements          # for pip: pinned and hashed",

@@ -188,11 +188,11 @@ def build_options(arguments: argparse.Namespace) -> BuildOptions:
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
-    from envbuild.core.errors import EnvbuildError
+    from envbuild.core.errors import UsageError
 
     name, separator, value = text.partition("=")
     if not separator or not name:
-        raise EnvbuildError(f"{option} {text!r} is not NAME=VALUE")
+        raise UsageError(f"{option} {text!r} is not NAME=VALUE")
     return name, value
 
 

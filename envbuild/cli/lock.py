@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from envbuild.cli.annotations import add_format, annotated, wants_annotations
 from envbuild.cli.arguments import add_definition, add_quiet, add_solve, solve_options, take_definitions
-from envbuild.core.errors import EnvbuildError
+from envbuild.core.errors import UsageError
 
 if TYPE_CHECKING:
     from envbuild.api import Locked
-    from envbuild.core.errors import Problem
+    from envbuild.core.errors import Problem, UsageError
     from envbuild.solve.conda import CondaSolver
     from envbuild.solve.conda_process import SolverProcess
 
@@ -65,7 +65,7 @@ def _wanted(paths: list[Path], arguments: argparse.Namespace) -> Iterator[tuple[
         yield from ((path, arguments.environment) for path in paths)
         return
     if arguments.environment or arguments.output:
-        raise EnvbuildError("--all locks every environment to its own file: leave out --environment and --output")
+        raise UsageError("--all locks every environment to its own file: leave out --environment and --output")
     from envbuild.api import environment_names
 
     for path in paths:

@@ -1,4 +1,4 @@
-"""The commands that look into locks: `diff`, `export`, `import`, `why`, `tree`, `outdated`."""
+"""The commands that look into locks: `export`, `import`, `why`, `tree`, `outdated`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from envbuild.cli.arguments import (
     solve_options,
     take_definitions,
 )
+from envbuild.cli.diff import add_form, print_diff
 from envbuild.cli.parsers import nearest
 
 if TYPE_CHECKING:
@@ -28,31 +29,11 @@ FORMATS = ("explicit", "requirements", "pylock", "conda-lock", "environment", "c
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the commands."""
-    _add_diff(commands)
     _add_export(commands)
     _add_import(commands)
     _add_why(commands)
     _add_tree(commands)
     _add_outdated(commands)
-
-
-def _add_diff(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("diff", help="what moved between two locks, of any format that envbuild reads")
-    parser.add_argument("old", type=Path, metavar="OLD", help="a lock of any format")
-    parser.add_argument("new", type=Path, metavar="NEW", help="another, not necessarily of the same format")
-    _add_form(parser)
-    parser.add_argument("--json", dest="format", action="store_const", const="json", help="as --format json")
-    parser.add_argument("--exit-code", action="store_true", help="exit 1 where anything moved")
-    parser.set_defaults(run=run_diff)
-
-
-def _add_form(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--format",
-        choices=["text", "markdown", "json"],
-        default="text",
-        help="text for a terminal, Markdown for a pull request, or JSON",
-    )
 
 
 def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -129,28 +110,10 @@ def _add_outdated(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "outdated", help="what would change if the definition were locked afresh today; exit 1 where anything would"
     )
     add_definition(parser)
-    _add_form(parser)
+    add_form(parser)
     add_solve(parser)
     add_quiet(parser)
     parser.set_defaults(run=run_outdated)
-
-
-def run_diff(arguments: argparse.Namespace) -> int:
-    """Print the difference."""
-    from envbuild.core.diff import diff_locks
-    from envbuild.lockfile import load_lock
-
-    difference = diff_locks(load_lock(arguments.old), load_lock(arguments.new))
-    _print_diff(difference, arguments.format)
-    return 1 if arguments.exit_code and difference else 0
-
-
-def _print_diff(difference: object, form: str) -> None:
-    from envbuild.formats import diff_text
-
-    text = getattr(diff_text, f"diff_{form}")(difference).rstrip("\n")
-    if text:
-        print(text)
 
 
 def run_export(arguments: argparse.Namespace) -> int:
@@ -286,11 +249,11 @@ def run_outdated(arguments: argparse.Namespace) -> int:
     from envbuild.api import lock
     from envbuild.cli.progress import progress_for
     from envbuild.core.diff import diff_locks
-    from envbuild.core.errors import EnvbuildError, LockError
+    from envbuild.core.errors import LockError, UsageError
 
     path, *others = take_definitions(arguments)
     if others:
-        raise EnvbuildError("outdated looks at one definition at a time", hint=f"leave out {others[0]}")
+        raise UsageError("outdated looks at one definition at a time", hint=f"leave out {others[0]}")
     options = replace(solve_options(arguments), update_all=True, update_base=True)
     done = lock(
         path,
@@ -302,7 +265,7 @@ def run_outdated(arguments: argparse.Namespace) -> int:
     if done.previous is None:
         raise LockError(f"{path} has no lock", hint=f"run `envbuild lock {path}`")
     difference = diff_locks(done.previous, done.lock)
-    _print_diff(difference, "json" if arguments.json else arguments.format)
+    print_diff(difference, "json" if arguments.json else arguments.format)
     return 1 if difference else 0
 
 

@@ -28,7 +28,7 @@ HOMES = {
     "run": "run",
     "service": "service",
     "azureml-run": "run",
-    "diff": "locks",
+    "diff": "diff",
     "export": "locks",
     "import": "locks",
     "why": "locks",
@@ -62,7 +62,7 @@ def parser(command: str = "") -> Parser:
         prog="envbuild",
         description="From an environment definition to a pinned lock, from the lock to a reproducible image, from a model to an image that serves it.",
         epilog="Exit codes: 0 done; 1 'no' to a question (--check); 2 wrong command line; 3 definition; 4 lock; 5 no solution; "
-        "6 plan; 7 engine; 8 network; 9 hash mismatch; 10 workspace; 11 service; 70 a defect in envbuild; 130 interrupted.",
+        "6 plan; 7 engine; 8 network; 9 hash mismatch; 10 workspace; 11 service; 12 a file that cannot be read or written; 70 a defect in envbuild; 130 interrupted.",
     )
     top.add_argument("--version", action="version", version=f"envbuild {__version__}")
     # with `prog` argparse has no need to lay out a usage text, for which it would import much

@@ -88,18 +88,17 @@ def _inputs(path: Path, arguments: argparse.Namespace) -> tuple[Path, Plan | Non
 
 def _previous(file: Path, against: str) -> tuple[Lock | None, str]:
     """Return the lock to compare with, and how it is called; None where there is none."""
-    from envbuild import programs
     from envbuild.core.errors import LockError
     from envbuild.formats.detect import read_lock
     from envbuild.lockfile import load_lock, read_text
+    from envbuild.revisions import text_at
 
     if against and Path(against).is_file():
         return load_lock(Path(against)), against
     revision = against or "HEAD"
-    if not revision.startswith("-") and programs.find("git"):
-        shown = programs.run(["git", "show", f"{revision}:./{file.name}"], cwd=file.parent.resolve(), check=False)
-        if shown.code == 0 and (against or shown.stdout != read_text(file)):
-            return read_lock(shown.stdout, file.name), f"{revision} of {file.name}"
+    before = text_at(revision, file)
+    if before is not None and (against or before != read_text(file)):
+        return read_lock(before, file.name), f"{revision} of {file.name}"
     if against:
         raise LockError(f"{against} is no file, and no git revision that has {file.name}")
     return None, ""

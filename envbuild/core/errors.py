@@ -77,6 +77,12 @@ class EnvbuildError(Exception):
         return type(self), (self.problems,)
 
 
+class UsageError(EnvbuildError):
+    """What is asked for makes no sense: an option's value, or options that exclude one another."""
+
+    exit_code = 2
+
+
 class DefinitionError(EnvbuildError):
     """A definition, or another file that a person writes, is not understood."""
 
@@ -129,3 +135,9 @@ class ServiceError(EnvbuildError):
     """A model, its script or its service does not work."""
 
     exit_code = 11
+
+
+class FileError(EnvbuildError):
+    """A file or folder cannot be read or written, or exists already."""
+
+    exit_code = 12

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from envbuild.core.errors import DefinitionError, EnvbuildError, IntegrityError
+from envbuild.core.errors import DefinitionError, EnvbuildError, FileError, IntegrityError
 from envbuild.core.progress import SILENT, Progress
 from envbuild.files import cache_root, exclusive
 from envbuild.net.credentials import mask_url
@@ -286,4 +286,4 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise EnvbuildError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from envbuild.core.definition import CondaSpec
-from envbuild.core.errors import EnvbuildError, SolveError
+from envbuild.core.errors import FileError, SolveError
 from envbuild.core.lock import CondaPackage
 from envbuild.files import cache_root
 from envbuild.solve.channels import expand_channels
@@ -117,7 +117,7 @@ def _settings(options: SolveOptions) -> dict[str, object]:
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise EnvbuildError(f"{cache} cannot be written: {error.strerror or error}") from error
+        raise FileError(f"{cache} cannot be written: {error.strerror or error}") from error
     return {
         "cache": str(cache),
         "offline": options.offline,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from envbuild.core.errors import EnvbuildError
+from envbuild.core.errors import FileError
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
 from envbuild.engines.oci.assemble import Assembled
@@ -27,7 +27,7 @@ def write_layout(image: Assembled, store: Store, folder: Path, names: Sequence[s
     """Write `image` as an OCI layout; where `folder` is one already, the image is added to it under `names`.
 
     Raises:
-        EnvbuildError: it cannot be written.
+        FileError: it cannot be written.
     """
     if (folder / "index.json").is_file():
         _fill(image, store, folder)
@@ -43,7 +43,7 @@ def write_oci_archive(image: Assembled, store: Store, path: Path, names: Sequenc
     """Write `image` as an `oci-archive`: a layout in one tar, the same bytes for the same image and names.
 
     Raises:
-        EnvbuildError: it cannot be written; nothing is left then.
+        FileError: it cannot be written; nothing is left then.
     """
     with _new_file(path) as file:
         tar = TarWriter(file.write, _FLAT)
@@ -61,7 +61,7 @@ def write_docker_archive(image: Assembled, store: Store, path: Path, names: Sequ
     """Write `image` as what `docker load` reads.
 
     Raises:
-        EnvbuildError: it cannot be written; nothing is left then.
+        FileError: it cannot be written; nothing is left then.
     """
     with _new_file(path) as file:
         docker_archive(image, store, names, file.write)
@@ -186,4 +186,4 @@ def _new_file(path: Path) -> Iterator[IO[bytes]]:
             finally:
                 part.unlink(missing_ok=True)
     except OSError as error:
-        raise EnvbuildError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error

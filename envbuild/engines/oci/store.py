@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from envbuild.core.errors import EnvbuildError, IntegrityError
+from envbuild.core.errors import FileError, IntegrityError
 from envbuild.engines.oci.compression import Method
 from envbuild.engines.oci.tar import Places, TarWriter
 from envbuild.files import cache_root, exclusive, sha256_of, write_atomic
@@ -174,7 +174,7 @@ class Store:
                 finally:
                     path.unlink(missing_ok=True)
         except OSError as error:
-            raise EnvbuildError(f"{folder} cannot be written: {error.strerror or error}") from error
+            raise FileError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
 class _Sink:
