@@ -252,7 +252,7 @@ def test_clean_of_the_workspace_spares_what_is_registered_or_young(cache, here, 
 
 def test_clean_of_an_unknown_kind_names_the_known(cache, capsys):
     code, _, err = run(capsys, "clean", "everything")
-    assert code == 1
+    assert code == 2
     assert "downloads" in err
 
 
