@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from functools import partial
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 from .failures import RequestError
 
@@ -39,23 +39,46 @@ class BodyReader:
         Raises:
             RequestError: 413 too large, 408 too slow, 400 not as long as announced.
         """
-        announced = environ.get("CONTENT_LENGTH")
-        if announced == "0" or (not announced and "HTTP_TRANSFER_ENCODING" not in environ):
+        length = self.length(environ)
+        if length == 0:
             return b""
-        length = self._announced(announced) if announced else -1
-        me = threading.get_ident()
-        self._since[me] = time.monotonic()
-        if self._stalled is not None and len(self._since) >= self._room and not self._is_watched:
-            self._look_later()
-        try:
-            # Where the server ends the body itself, granian reads all of it at twice the speed of so many bytes.
-            is_ended = environ.get("wsgi.input_terminated") and length >= 0
-            body = self._take(environ["wsgi.input"].read if is_ended else partial(self._pieces, environ, length))
-        finally:
-            del self._since[me]
+        # Where the server ends the body itself, granian reads all of it at twice the speed of so many bytes.
+        is_ended = environ.get("wsgi.input_terminated") and length >= 0
+        body = self._timed(environ["wsgi.input"].read if is_ended else partial(self._whole, environ, length))
         if 0 <= length != len(body):
-            raise RequestError(400, f"The body has {len(body)} of the {length} bytes that Content-Length announces.")
+            raise self._incomplete(len(body), length)
         return body
+
+    def length(self, environ: dict[str, Any]) -> int:
+        """Return the announced length of the body, or -1 where it comes in chunks.
+
+        Raises:
+            RequestError: 413 too large, 400 not a number.
+        """
+        announced = environ.get("CONTENT_LENGTH")
+        if not announced:
+            return -1 if "HTTP_TRANSFER_ENCODING" in environ else 0
+        return self._announced(announced)
+
+    def pieces(self, environ: dict[str, Any]) -> Iterator[bytes]:
+        """Yield the body as it comes, for who passes it on.
+
+        Raises:
+            RequestError: 413 too large, 408 too slow, 400 not as long as announced.
+        """
+        length, size = self.length(environ), 0
+        stream = environ["wsgi.input"]
+        while length < 0 or size < length:
+            most = PIECE if length < 0 else min(PIECE, length - size)
+            piece = self._timed(partial(stream.read, most))
+            if not piece:
+                break
+            size += len(piece)
+            if size > self._max:
+                raise self._too_large()
+            yield piece
+        if 0 <= length != size:
+            raise self._incomplete(size, length)
 
     def _announced(self, text: str) -> int:
         if not (text.isascii() and text.isdigit()):
@@ -65,15 +88,21 @@ class BodyReader:
             raise self._too_large()
         return length
 
-    def _take(self, read: Callable[[], bytes]) -> bytes:
+    def _timed(self, read: Callable[[], bytes]) -> bytes:
+        me = threading.get_ident()
+        self._since[me] = time.monotonic()
+        if self._stalled is not None and len(self._since) >= self._room and not self._is_watched:
+            self._look_later()
         try:
             return read()
         except socket.timeout:
             raise RequestError(408, f"The body did not arrive within {self._seconds:g} s.", [_CLOSE]) from None
         except ConnectionError as error:
             raise RequestError(400, f"The body is not complete: {error}", [_CLOSE]) from None
+        finally:
+            del self._since[me]
 
-    def _pieces(self, environ: dict[str, Any], length: int) -> bytes:
+    def _whole(self, environ: dict[str, Any], length: int) -> bytes:
         """Read so many bytes, or (-1) to the end but not beyond the limit."""
         stream = environ["wsgi.input"]
         if length >= 0:
@@ -87,6 +116,9 @@ class BodyReader:
             if size > self._max:
                 raise self._too_large()
         return b"".join(pieces)
+
+    def _incomplete(self, size: int, length: int) -> RequestError:
+        return RequestError(400, f"The body has {size} of the {length} bytes that Content-Length announces.")
 
     def _too_large(self) -> RequestError:
         return RequestError(413, f"The body is larger than {self._max} bytes.", [_CLOSE])

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from .app import Application
 from .failures import SettingsError, StartupError
 from .options import OPTIONS
 from .reload import serve_with_reload
+from .router import THREADS, Router
+from .routes import RoutesError
 from .script import load_script
 from .settings import Settings, read_settings
 
@@ -56,7 +59,9 @@ def serve(settings: Settings) -> int:
     name = "granian" if use_granian else "the standard library's server"
     scheme = "https" if settings.tls_cert else "http"
     logs.LOGGER.info("starting with %s on %s://%s:%d", name, scheme, settings.host, settings.port)
-    load = partial(load_application, settings)
+    if settings.routes:
+        settings = replace(settings, threads=THREADS)  # a request that is passed on waits, and computes nothing
+    load = partial(load_router if settings.routes else load_application, settings)
     try:
         if use_granian:
             return fast_server.serve(settings, load)
@@ -79,3 +84,12 @@ def load_application(settings: Settings) -> Any | None:
     name = settings.framework or settings.entry_script
     logs.LOGGER.info("%s is ready after %.2f s", name, time.perf_counter() - started)
     return application
+
+
+def load_router(settings: Settings) -> Any | None:
+    """Make the router in a worker. When the file of routes cannot be used, log the reason and return None."""
+    try:
+        return Router(settings)
+    except (RoutesError, OSError) as error:
+        logs.LOGGER.error("%s", error)
+        return None

@@ -20,6 +20,7 @@ class Settings:
     entry_script: str = ""
     source_directory: str = ""
     framework: str = ""
+    routes: str = ""
     model_dir: str = ""
     host: str = "0.0.0.0"  # noqa: S104 - the image's port is published by whoever runs it
     port: int = 5001
@@ -28,6 +29,7 @@ class Settings:
     server: str = "auto"
     scoring_timeout_ms: int = 0
     read_timeout_s: int = 30
+    answer_timeout_s: int = 300
     stop_timeout_s: int = 30
     max_body_bytes: int = 100 * 1024 * 1024
     cors_origins: tuple[str, ...] = ()
@@ -129,8 +131,8 @@ def _contradictions(settings: Settings) -> list[str]:
         path = getattr(settings, name)
         if path and not os.access(path, os.R_OK):
             problems.append(f"--{name.replace('_', '-')}: {path} is not a readable file")
-    if settings.entry_script and settings.framework:
-        problems.append("--entry-script and --framework: one of them, not both")
-    if not settings.entry_script and not settings.framework:
+    if sum(map(bool, (settings.entry_script, settings.framework, settings.routes))) > 1:
+        problems.append("--entry-script, --framework and --routes: one of them")
+    if not (settings.entry_script or settings.framework or settings.routes):
         problems.append("--entry-script (or AZUREML_ENTRY_SCRIPT): name the script with init() and run()")
     return problems

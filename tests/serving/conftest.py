@@ -96,11 +96,16 @@ def launch(tmp_path, server_name):
     started: list[Service] = []
 
     def launch_script(
-        text: str, *options: str, command: tuple[str, ...] = (str(FOLDER),), **environment: str
+        text: str,
+        *options: str,
+        command: tuple[str, ...] = (str(FOLDER),),
+        without_script: bool = False,
+        **environment: str,
     ) -> Service:
         (tmp_path / "score.py").write_text(dedent(text))
         port, log = free_port(), tmp_path / f"log-{len(started)}"
-        arguments = ["--entry-script", "score.py", "--host", "127.0.0.1", "--port", str(port), "--server", server_name]
+        arguments = [] if without_script else ["--entry-script", "score.py"]
+        arguments += ["--host", "127.0.0.1", "--port", str(port), "--server", server_name]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, *command, *arguments, *options],
