@@ -132,7 +132,7 @@ def _contradictions(settings: Settings) -> list[str]:
         if path and not os.access(path, os.R_OK):
             problems.append(f"--{name.replace('_', '-')}: {path} is not a readable file")
     if sum(map(bool, (settings.entry_script, settings.framework, settings.routes))) > 1:
-        problems.append("--entry-script, --framework and --routes: one of them")
+        problems.append("--entry-script, --framework, --routes: one of them, not both")
     if not (settings.entry_script or settings.framework or settings.routes):
         problems.append("--entry-script (or AZUREML_ENTRY_SCRIPT): name the script with init() and run()")
     return problems
