@@ -64,22 +64,46 @@ def lock_folder(definition: Path) -> Path:
 
 
 def lock_path(definition: Path, lock: Lock, environment: str = "") -> Path:
-    """Return where `lock` is written: `conda-lock[.<name>].yml` or `pylock[.<name>].toml` beside the definition."""
-    name = lock_name(definition, environment)
-    dotted = f".{name}" if name else ""
-    file = f"conda-lock{dotted}.yml" if lock.conda else f"pylock{dotted}.toml"
-    return lock_folder(definition) / file
+    """Return where `lock` is written: `conda-lock[.<name>].yml` or `pylock[.<name>].toml` beside the definition.
+
+    Where that file is another definition's lock (`environment.yml` and `requirements.txt` in one folder), the whole name of the
+    definition is taken: `pylock.requirements.toml`.
+    """
+    kind = "conda-lock{}.yml" if lock.conda else "pylock{}.toml"
+    paths = [lock_folder(definition) / kind.format(dotted) for dotted in _dotted_names(definition, environment)]
+    return next((path for path in paths if not _is_of_another(path, definition)), paths[-1])
 
 
 def find_lock(definition: Path, environment: str = "") -> Path | None:
     """Return the lock file of `definition` that exists, or None."""
-    name = lock_name(definition, environment)
-    dotted = f".{name}" if name else ""
-    for file in (f"conda-lock{dotted}.yml", f"pylock{dotted}.toml"):
-        path = lock_folder(definition) / file
-        if path.is_file():
-            return path
+    for dotted in _dotted_names(definition, environment):
+        for file in (f"conda-lock{dotted}.yml", f"pylock{dotted}.toml"):
+            path = lock_folder(definition) / file
+            if path.is_file() and not _is_of_another(path, definition):
+                return path
     return None
+
+
+def _dotted_names(definition: Path, environment: str) -> list[str]:
+    """Return what stands between `pylock` and `.toml`, the best first."""
+    name = lock_name(definition, environment)
+    whole = "" if environment or definition.is_dir() else re.sub(r"[^A-Za-z0-9_-]+", "-", definition.stem).strip("-")
+    return [f".{one}" if one else "" for one in dict.fromkeys([name, whole or name])]
+
+
+def _is_of_another(path: Path, definition: Path) -> bool:
+    """Tell whether the lock at `path` says that it was made from a neighbour of `definition` that has the same lock name."""
+    if not path.is_file() or definition.is_dir():
+        return False
+    from envbuild.formats.header import read_header
+
+    try:
+        sources = [name for name, _ in read_header(read_text(path)).sources]
+    except LockError:
+        return False  # whoever reads it says what is wrong
+    if not sources or definition.name in sources:
+        return False
+    return any(lock_name(Path(name)) == lock_name(definition) for name in sources if "/" not in name)
 
 
 def read_text(path: Path) -> str:

@@ -17,6 +17,7 @@ _STUB = re.compile(rf"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s,]+?)(?:\+|\.){LABEL}\b
 _NEEDS_WHEEL = re.compile(
     r"Wheels are required for `([^`]+)`|([A-Za-z0-9][A-Za-z0-9._-]*)\S* has no (?:usable |compatible )?wheels"
 )
+_PYTHON = re.compile(r"Python (?:ABI|implementation|version)? ?tag|requested Python version|current Python version")
 _HEADLINES = ("No solution found when resolving", "warning:")
 _NETWORK = re.compile(
     r"error sending request|Failed to fetch|Could not connect|Request failed|HTTP status (?:client|server) error|dns error"
@@ -46,6 +47,16 @@ class ResolverError(Exception):
         return frozenset(name for name, _ in _STUB.findall(self.text))
 
     @property
+    def blames_python(self) -> bool:
+        """Tell whether another Python might do: its version is named, or a wheel is missing that it may have."""
+        return bool(self.without_wheel) or _PYTHON.search(self.text) is not None
+
+    def blamed(self, asked: Asked) -> frozenset[str]:
+        """Return the names whose requirements are to be left out if more problems are to be seen."""
+        missing = self.without_wheel | {one or other for one, other in _NOT_FOUND.findall(self.text)}
+        return frozenset(missing or {one.name for one in self._lines(asked) if one.name})
+
+    @property
     def names(self) -> frozenset[str]:
         """Every word that may be a distribution's name."""
         return frozenset(map(normalize, re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", self._said)))
@@ -55,12 +66,18 @@ class ResolverError(Exception):
         problems = self.problems(asked, access, {})
         return NetworkError(problems) if self._network else SolveError(problems)
 
-    def problems(self, asked: Asked, access: IndexAccess, provided: Mapping[str, str]) -> tuple[Problem, ...]:
-        """Return one problem: the lines that take part, what is `provided`, and the resolver's own words behind them."""
+    def problems(
+        self, asked: Asked, access: IndexAccess, provided: Mapping[str, str], *, python: tuple[str, str] = ("", "")
+    ) -> tuple[Problem, ...]:
+        """Return one problem: the lines that take part, what is `provided`, and the resolver's own words behind them.
+
+        `python` is the one that it was asked for, and one that has an answer, where that is the point.
+        """
         lines = self._lines(asked)
         first = lines[0] if lines else None
         said = _STUB.sub(r"\1 \2 (provided)", self._said)
-        message = access.safe(f"{self._summary(lines, provided)}\n{textwrap.indent(said, '    ')}")
+        summary = self._summary(lines, provided) + (f" with Python {python[0]}" if python[0] else "")
+        message = access.safe(f"{summary}\n{textwrap.indent(said, '    ')}")
         origin = first.origin if first else (asked.lines[0].origin if asked.lines else None)
         return (
             Problem(
@@ -68,7 +85,7 @@ class ResolverError(Exception):
                 file=origin.file if origin else "",
                 line=first.origin.line if first else None,
                 key=first.origin.key if first and first.origin.line is None else "",
-                hint=self._hint(),
+                hint=f"with Python {python[1]} there is an answer" if python[1] else self._hint(),
             ),
         )
 

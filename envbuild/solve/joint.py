@@ -15,7 +15,7 @@ from envbuild.solve.background import Background
 from envbuild.solve.conda import CondaAnswer, CondaRequest
 from envbuild.solve.conflict import indented, written
 from envbuild.solve.names import conda_name, pep440, provided
-from envbuild.solve.options import PipConflictError, PipRequest
+from envbuild.solve.options import PYTHON, PipConflictError, PipRequest
 
 ROUNDS = 8
 """How often pip's side may send a wish back before it counts as a contradiction."""
@@ -131,8 +131,8 @@ def _python(answer: CondaAnswer) -> str:
 
 
 def _constraints(wanted: Mapping[str, str], answers: Sequence[CondaAnswer]) -> list[str]:
-    """Return the MatchSpecs that steer conda towards what pip's side would take (`wanted`, a version or empty for unknown)."""
-    found: set[str] = set()
+    """Return the MatchSpecs that steer conda towards what pip's side would take (`wanted`, see PipConflictError)."""
+    found = {f"python {wanted[PYTHON]}.*"} if PYTHON in wanted else set()
     for answer in answers:
         here = provided(answer)
         for name, version in wanted.items():

@@ -134,5 +134,7 @@ def _with_digest(task: Task, previous: Lock) -> Lock:
     """Return `previous`, its base's digest filled in if that was missing and can be had now."""
     if previous.base.digest or not previous.base.reference:
         return previous
-    facts = look(task, read=False)
+    # the lock may have chosen another default base than the definition alone leads to
+    base = replace(task.definition.base, image=previous.base.reference, dockerfile="", context=None)
+    facts = look(replace(task, definition=replace(task.definition, base=base)), read=False)
     return replace(previous, base=facts.locked) if facts.locked.digest else previous

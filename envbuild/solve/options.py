@@ -14,6 +14,9 @@ from envbuild.core.platforms import DEFAULT_GLIBC
 CondaSolver = Literal["rattler", "conda-lock"]
 PipResolver = Literal["uv", "pip-tools"]
 
+PYTHON = "python"
+"""The name that stands for the interpreter among what pip's side wants; no distribution is called so."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolveOptions:
@@ -42,6 +45,7 @@ class PipRequest:
 
     `provided` are normalised names and versions that conda or the base already has: fixed points, not to be installed.
     `previous` are packages to keep while they still fit. `folder` is where relative paths in requirements start.
+    `pythons` are those (`3.11`) that may be proposed instead of `python`, the best first.
     """
 
     requirements: tuple[PipRequirement, ...]
@@ -53,6 +57,7 @@ class PipRequest:
     provided: Mapping[str, str] = field(default_factory=dict)
     previous: tuple[PipPackage, ...] = ()
     folder: str = "."
+    pythons: tuple[str, ...] = ()
     options: SolveOptions = SolveOptions()
 
 
@@ -60,7 +65,8 @@ class PipConflictError(SolveError):
     """The pip side cannot accept what is provided.
 
     Attributes:
-        wanted: for each provided name in the conflict, the version that pip's side would take if it were free ("" unknown).
+        wanted: for each provided name in the conflict, the version that pip's side would take if it were free ("" unknown);
+            for PYTHON the first two numbers of an interpreter that would do.
     """
 
     def __init__(self, problems: tuple[Problem, ...], wanted: Mapping[str, str]) -> None:

@@ -19,6 +19,7 @@ CONDA_CHANNEL = "conda-forge"
 """Where Python is taken from when nothing else has it and the definition names no channel."""
 
 _PATCHES = 40
+_PROPOSED = tuple(f"3.{minor}" for minor in range(8, 15))
 _BARE = re.compile(r"=?(\d+(?:\.\d+)*)(?:\.\*)?")
 
 
@@ -72,6 +73,31 @@ def default_minor(wanted: SpecifierSet | None = None) -> str:
     )
     in_ubuntu = [one for one in known if one in UBUNTU_PYTHON.values()]
     return next((one for one in [*in_ubuntu, *known] if accepts(wanted, one)), default)
+
+
+def possible_pythons(definition: Definition) -> tuple[str, ...]:
+    """Return the Pythons (`3.11`) that pip's side may propose, the best first: those that the definition accepts before others.
+
+    Where conda does not bring it, those that an Ubuntu release has come first; then older ones before newer ones, for what has no
+    file for the default is mostly old.
+    """
+    try:
+        wanted = wanted_python(definition)
+    except SolveError:
+        return ()
+    default = _numbers(default_minor())
+
+    def rank(minor: str) -> tuple[bool, bool, bool, int]:
+        ours = not definition.uses_conda
+        in_ubuntu = minor in UBUNTU_PYTHON.values()
+        return (
+            not accepts(wanted, minor),
+            ours and not in_ubuntu,
+            ours and _numbers(minor) > default,
+            -_numbers(minor)[1],
+        )
+
+    return tuple(sorted(_PROPOSED, key=rank))
 
 
 def default_base(definition: Definition) -> str:

@@ -9,19 +9,19 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from envbuild import programs
 from envbuild.core.lock import PipPackage
-from envbuild.core.platforms import PLATFORMS, Platform
+from envbuild.core.platforms import PLATFORMS
 from envbuild.core.progress import Progress
 from envbuild.net.clean import clean_environment
 from envbuild.solve.distributions import python_minor
 from envbuild.solve.failures import ResolverError
 from envbuild.solve.indexes import IndexAccess, default_index, is_local
 from envbuild.solve.markers import environments
-from envbuild.solve.options import PipConflictError, PipRequest
+from envbuild.solve.options import PipRequest
 from envbuild.solve.requirements import Asked
 from envbuild.solve.stubs import stub_folder, stub_version
 from envbuild.solve.uv_output import (
@@ -35,35 +35,12 @@ from envbuild.solve.uv_output import (
     read_pylock,
     write_previous,
 )
+from envbuild.solve.uv_question import Question
 
 _AT_ONCE = 4
 _FINDING = threading.Lock()
-_GLIBC_MINORS = (17, 28, *range(31, 41))
-"""The minors X for which uv knows a target `manylinux_2_X`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """One question to uv. `provided` are the fixed points that are left, `built` names that may come from source."""
-
-    request: PipRequest
-    asked: Asked
-    access: IndexAccess
-    environ: Mapping[str, str]
-    target: Platform | None
-    provided: Mapping[str, str]
-    built: frozenset[str]
-
-    @property
-    def platforms(self) -> tuple[Platform, ...]:
-        """The platforms that the answer is for; none where nothing is said of them."""
-        names = (self.target.subdir,) if self.target else self.request.options.platforms
-        return tuple(PLATFORMS[name] for name in names)
-
-    @property
-    def uv_target(self) -> str:
-        """Uv's name of the one platform that is asked; empty where several are, or one that uv has no name for."""
-        return uv_target(self.target, self.request.glibc) if self.target else ""
+_WIDTH = "10000"
+"""What uv takes for the width of the terminal, so that it breaks no line of an explanation."""
 
 
 def resolve(
@@ -125,41 +102,23 @@ def _has_files(packages: tuple[PipPackage, ...], request: PipRequest) -> bool:
 
 
 def _answer(question: Question) -> tuple[PipPackage, ...]:
+    try:
+        return _attempt(question)
+    except ResolverError as error:
+        retry = question.asked.allowed & error.without_wheel - question.built
+        if retry:
+            return _answer(replace(question, built=question.built | retry))
+        from envbuild.solve.uv_failure import raise_failure
+
+        raise_failure(question, error, _attempt)
+
+
+def _attempt(question: Question) -> tuple[PipPackage, ...]:
     with tempfile.TemporaryDirectory(prefix="envbuild-uv-") as folder:
-        try:
-            return _compile(question, Path(folder))
-        except ResolverError as error:
-            retry = question.asked.allowed & error.without_wheel - question.built
-            if retry:
-                return _answer(replace(question, built=question.built | retry))
-            if error.stubs:
-                _raise_conflict(question, error)
-            raise error.explained(question.asked, question.access) from None
+        return _compile(question, Path(folder))
 
 
-def _raise_conflict(question: Question, error: ResolverError) -> None:
-    """Raise a PipConflictError with what pip's side would take if the provided names in `error` were free.
-
-    Returns where it would not work either, so that what is provided is not to blame.
-    """
-    freed = error.stubs
-    found = None
-    while found is None:
-        free = replace(question, provided={n: v for n, v in question.provided.items() if n not in freed})
-        with tempfile.TemporaryDirectory(prefix="envbuild-uv-") as folder:
-            try:
-                found = _compile(free, Path(folder), graph=False)
-            except ResolverError as again:
-                if not again.stubs - freed:
-                    return
-                freed = freed | again.stubs
-    versions = {one.name: one.version for one in found}
-    provided = {name: question.provided[name] for name in sorted(freed) if name in question.provided}
-    problems = error.problems(question.asked, question.access, provided)
-    raise PipConflictError(problems, {name: versions.get(name, "") for name in provided})
-
-
-def _compile(question: Question, folder: Path, *, graph: bool = True) -> tuple[PipPackage, ...]:
+def _compile(question: Question, folder: Path) -> tuple[PipPackage, ...]:
     _write_inputs(question, folder)
     lock = folder / "pylock.toml"
     options = question.request.options
@@ -172,7 +131,7 @@ def _compile(question: Question, folder: Path, *, graph: bool = True) -> tuple[P
         single=question.target is not None,
         folder=Path(question.request.folder),
     )
-    annotations = _annotations(question, folder, raw, log) if graph else Annotations()
+    annotations = _annotations(question, folder, raw, log) if question.graph else Annotations()
     return merge(raw, annotations, question.asked, question.access, target)
 
 
@@ -205,6 +164,7 @@ def _write_inputs(question: Question, folder: Path) -> None:
     request, asked = question.request, question.asked
     (folder / "requirements.in").write_text("".join(f"{one}\n" for one in asked.lines))
     (folder / "pyproject.toml").write_text(_settings(question))
+    (folder / "excludes.txt").write_text("".join(f"{name}\n" for name in sorted(question.excluded)))
     fixed = [f"{name}=={stub_version(version)}" for name, version in sorted(question.provided.items())]
     (folder / "constraints.txt").write_text("".join(f"{one}\n" for one in [*asked.constraints, *fixed]))
     if request.previous and not request.options.update_all:
@@ -245,9 +205,12 @@ def _arguments(question: Question) -> list[str]:
     return [
         *("--quiet", "--no-python-downloads", "--color", "never"),
         *("--python-version", request.python),
+        # wheels are chosen by tags and metadata alone: any interpreter will do, and ours need not be searched for
+        *(("--python", sys.executable) if not question.built and sys.executable else ()),
         *("--only-binary", ":all:", *built),
         *(("--python-platform", target) if target else ("--universal",)),
         *("-c", "constraints.txt"),
+        *(("--excludes", "excludes.txt") if question.excluded else ()),
         *(("--exclude-newer", request.options.exclude_newer) if request.options.exclude_newer else ()),
         *(("--offline",) if request.options.offline else ()),
         *(("--no-index",) if access.no_index else ()),
@@ -262,7 +225,12 @@ def _arguments(question: Question) -> list[str]:
 def _environment(question: Question, folder: Path) -> dict[str, str]:
     """Return uv's environment; index URLs go in here, because anyone on the machine can read an argument list."""
     access = question.access
-    environ = {**question.environ, **_no_configuration(question.environ, folder), "RUST_LOG": LOG_FILTER}
+    environ = {
+        **question.environ,
+        **_no_configuration(question.environ, folder),
+        "RUST_LOG": LOG_FILTER,
+        "COLUMNS": _WIDTH,
+    }
     # uv wants an interpreter to ask; where PATH has none, our own will do
     environ["PATH"] = os.pathsep.join([environ.get("PATH") or os.defpath, str(Path(sys.executable).parent)])
     links = [link for link in access.find_links if not is_local(link)]
@@ -293,13 +261,3 @@ def _no_configuration(environ: Mapping[str, str], folder: Path) -> dict[str, str
                 if one.name != "uv":
                     (own / one.name).symlink_to(one)
     return {"XDG_CONFIG_HOME": str(own), "XDG_CONFIG_DIRS": str(system)}
-
-
-def uv_target(target: Platform, glibc: tuple[int, int]) -> str:
-    """Return uv's name of `target` with the newest C library that `glibc` covers; empty where uv has no name for it."""
-    if target.sys_platform != "linux":
-        return target.uv
-    if target.platform_machine not in ("x86_64", "aarch64"):
-        return ""
-    fitting = [minor for minor in _GLIBC_MINORS if (2, minor) <= glibc]
-    return f"{target.platform_machine}-manylinux_2_{max(fitting, default=_GLIBC_MINORS[0])}"

@@ -18,7 +18,7 @@ from envbuild.solve.conda import CondaSolver as RattlerSolver
 from envbuild.solve.frame import frame, kept_packages, kept_pip, version_of, virtual_part
 from envbuild.solve.joint import JointAnswer, solve_jointly
 from envbuild.solve.options import CondaSolver, PipRequest, SolveOptions
-from envbuild.solve.python import locked_conda_python, with_python
+from envbuild.solve.python import locked_conda_python, possible_pythons, with_python
 from envbuild.solve.task import Task, look
 from envbuild.solve.virtual import glibc_of, virtual_packages
 
@@ -138,6 +138,7 @@ def pip_request(task: Task, python: str, virtual: tuple[str, ...]) -> PipRequest
         provided=declared,
         previous=kept_pip(task),
         folder=str(task.folder),
+        pythons=possible_pythons(definition),
         options=replace(task.options, platforms=task.platforms),
     )
 

@@ -13,13 +13,17 @@ from envbuild.solve.base_name import base_reference, is_stock
 from envbuild.solve.conda import ChannelError
 from envbuild.solve.frame import frame, virtual_part
 from envbuild.solve.joint import merged
+from envbuild.solve.options import PYTHON, PipConflictError
 from envbuild.solve.python import (
     CONDA_CHANNEL,
+    accepts,
     choose_python,
+    default_minor,
     has_apt_python,
     no_python,
     python_spec,
     still_good,
+    wanted_python,
 )
 from envbuild.solve.task import Task, look
 from envbuild.solve.with_conda import new_solver, pip_request, pip_side, solve_both
@@ -35,8 +39,47 @@ def lock_user_managed(task: Task) -> Lock:
 def lock_without_conda(task: Task) -> Lock:
     """Take Python from the base or its archive; where neither has it, from conda.
 
-    Where the base's name tells its Python and its C library, the base is asked for while pip's side is solved.
+    Where nobody named a Python or a base that holds one, and what is asked has no answer for the default one, another is taken.
     """
+    try:
+        return _for_python(task, _chosen_before(task))
+    except PipConflictError as error:
+        other = error.wanted.get(PYTHON, "")
+        if not other or not _may_choose(task, other):
+            raise
+        first = error.problems[0].message.splitlines()[0]
+        task.progress.note(
+            f"{first}, which nobody asked for: Python {other} is taken. Name a Python to decide yourself"
+        )
+        return _for_python(task, other)
+
+
+def _chosen_before(task: Task) -> str:
+    """Return the Python that the previous lock chose instead of the default one; empty where it did not."""
+    previous, options = task.previous, task.options
+    if previous is None or previous.python is None or options.update_all or options.update_base:
+        return ""
+    minor = ".".join(previous.python.version.split(".")[:2])
+    chosen = minor != default_minor(wanted_python(task.definition)) and _may_choose(task, minor)
+    return minor if chosen and not task.definition.base else ""
+
+
+def _may_choose(task: Task, python: str) -> bool:
+    """Tell whether the definition leaves it to us to take `python`."""
+    reference = base_reference(task.definition, task.folder)
+    return accepts(wanted_python(task.definition), python) and is_stock(reference)
+
+
+def _for_python(task: Task, python: str) -> Lock:
+    """Lock with `python`, or with the one that the definition leads to where that is empty."""
+    if not python:
+        return _lock(task)
+    lock = _lock(replace(task, definition=replace(task.definition, python=python)))
+    return replace(lock, definition_hash=task.definition.hash)
+
+
+def _lock(task: Task) -> Lock:
+    """Where the base's name tells its Python and its C library, the base is asked for while pip's side is solved."""
     definition, previous = task.definition, task.previous
     reference = base_reference(definition, task.folder)
     kept = previous.python if previous and previous.base.reference == reference else None

@@ -340,3 +340,42 @@ def pip_definition(index, *lines: str, image: str = PINNED_BASE, **fields) -> De
         origin=Origin(file="requirements.txt"),
         **fields,
     )
+
+
+def test_a_python_that_nobody_named_gives_way_to_what_is_asked_and_stays(index):
+    index.add("old", "1.0", tag="cp310-cp310-manylinux_2_17_x86_64")
+    index.add("new", "1.0")
+    heard = Heard()
+    asked = Definition(kind="requirements", pip=(requirement("old"),))
+    found = lock(asked, progress=heard, offline=False, platforms=("linux-64",))
+    assert (found.python.version, found.base.reference) == ("3.10", "ubuntu:22.04")
+    assert found.definition_hash == asked.hash
+    assert any("Python 3.10 is taken" in note for note in heard.notes)
+    more = replace(asked, pip=(requirement("old"), requirement("new", 2)))
+    again = lock(more, found)
+    assert (again.python, again.base.reference, len(again.pip)) == (found.python, "ubuntu:22.04", 2)
+    assert lock(asked, found) == found
+
+
+def test_a_python_that_is_named_stays_and_the_error_says_which_one_would_do(index):
+    index.add("old", "1.0", tag="cp310-cp310-manylinux_2_17_x86_64")
+    with pytest.raises(SolveError, match=r"with Python 3\.12") as caught:
+        lock(Definition(kind="requirements", python="3.12", pip=(requirement("old"),)), platforms=("linux-64",))
+    assert caught.value.problems[0].hint == "with Python 3.10 there is an answer"
+
+
+def test_pips_side_may_ask_conda_for_another_python(records, index, tmp_path):
+    index.add("old", "1.0", tag="cp311-cp311-manylinux_2_17_x86_64")
+    asked = definition("python", channels=[records.write(tmp_path)], pip=["old"])
+    assert versions(lock(asked))["python"] == "3.11.4"
+
+
+def test_a_python_that_conda_must_have_and_pip_cannot_take_is_a_contradiction_of_both_lines(records, index, tmp_path):
+    index.add("old", "1.0", tag="cp311-cp311-manylinux_2_17_x86_64")
+    asked = definition("python=3.12", channels=[records.write(tmp_path)], pip=["old"])
+    with pytest.raises(SolveError, match="conda and pip cannot agree on python") as caught:
+        lock(asked)
+    text = str(caught.value)
+    assert "environment.yml:1: python =3.12" in text
+    assert "`old` cannot be satisfied with Python 3.12.1" in text
+    assert "with Python 3.11 there is an answer" in text
