@@ -6,6 +6,7 @@ pip-tools' (a few definitions, for pip-tools takes its time; 30 with `--full`).
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from benchmarks.lock_channel import SNAPSHOT, own_environment, repodata, served
 from benchmarks.timing import Count, run
 from envbuild.api import read_definition
 from envbuild.core.errors import DefinitionError
+from envbuild.lockfile import load_lock
 from envbuild.programs import ProgramError
 
 WANTED = 30
@@ -30,11 +32,14 @@ def measure(*, full: bool) -> Iterator[Count]:
     if not SNAPSHOT.is_dir() or not ARCHIVE.is_file():
         print("skipped: the corpus or the snapshot is not there", file=sys.stderr)
         return
-    files = list(primary_files(unpacked(ARCHIVE)))
+    # neighbours in the corpus are alike: a fixed shuffle takes definitions of many projects
+    files = sorted(primary_files(unpacked(ARCHIVE)), key=lambda one: hashlib.sha256(one[1].name.encode()).digest())
     with tempfile.TemporaryDirectory(prefix="envbuild-bench-") as name:
         yield _conda([path for kind, path in files if kind == "conda_env"], Path(name))
         wanted = WANTED if full else PIP_WANTED
-        yield _pip([path for kind, path in files if kind == "requirements"], Path(name), wanted)
+        pip_folder = Path(name, "pip")
+        pip_folder.mkdir()
+        yield _pip([path for kind, path in files if kind == "requirements"], pip_folder, wanted)
 
 
 def _conda(paths: list[Path], folder: Path) -> Count:
@@ -141,8 +146,4 @@ def _pins(lines: list[str], folder: Path, resolver: str) -> set[str]:
     except ProgramError as error:
         print(f"{resolver}: {str(error).splitlines()[-1][:160]}", file=sys.stderr)
         return set()
-    text = (folder / "pylock.toml").read_text().partition("[tool.envbuild]")[0]
-    return {
-        f"{name}=={version}"
-        for name, version in re.findall(r'^name = "([^"]+)"\nversion = "([^"]+)"', text, re.MULTILINE)
-    }
+    return {f"{one.name}=={one.version}" for one in load_lock(folder / "pylock.toml").pip}
