@@ -30,9 +30,13 @@ def python_minor(version: str) -> tuple[int, int]:
 def for_interpreter(wheels: Iterable[PipFile], minor: tuple[int, int]) -> tuple[PipFile, ...]:
     """Return the wheels that CPython `minor` takes on some platform, sorted; all of them where it takes none."""
     every = sorted(wheels, key=lambda one: one.filename)
-    accepted = _interpreter_tags(minor)
-    kept = [one for one in every if not accepted.isdisjoint(_tags(one.filename))]
+    kept = [one for one in every if takes(minor, one.filename)]
     return tuple(kept or every)
+
+
+def takes(minor: tuple[int, int], wheel: str) -> bool:
+    """Tell whether CPython `minor` takes the file `wheel` on some platform."""
+    return not _interpreter_tags(minor).isdisjoint(_tags(wheel))
 
 
 def only_hashes(package: PipPackage, accepted: frozenset[str]) -> PipPackage:

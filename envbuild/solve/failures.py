@@ -17,6 +17,7 @@ _STUB = re.compile(rf"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s,]+?)(?:\+|\.){LABEL}\b
 _NEEDS_WHEEL = re.compile(
     r"Wheels are required for `([^`]+)`|([A-Za-z0-9][A-Za-z0-9._-]*)\S* has no (?:usable |compatible )?wheels"
 )
+_PIN_WITHOUT_WHEEL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+) has no (?:usable |compatible )?wheels(?! with)")
 _PYTHON = re.compile(r"Python (?:ABI|implementation|version)? ?tag|requested Python version|current Python version")
 _HEADLINES = ("No solution found when resolving", "warning:")
 _NETWORK = re.compile(
@@ -40,6 +41,11 @@ class ResolverError(Exception):
     def without_wheel(self) -> frozenset[str]:
         """The distributions that have no usable wheel."""
         return frozenset(one or other for one, other in _NEEDS_WHEEL.findall(self.text))
+
+    @property
+    def pins_without_wheel(self) -> frozenset[tuple[str, str]]:
+        """The names and exact versions of which it says that they have no usable wheel."""
+        return frozenset(_PIN_WITHOUT_WHEEL.findall(self.text))
 
     @property
     def stubs(self) -> frozenset[str]:

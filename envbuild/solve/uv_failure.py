@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NoReturn
 
+from packaging.version import InvalidVersion, Version
+
 from envbuild.core.errors import EnvbuildError, Problem, SolveError
 from envbuild.core.lock import PipPackage
-from envbuild.solve.distributions import python_minor
+from envbuild.solve.distributions import python_minor, takes
 from envbuild.solve.failures import ResolverError
 from envbuild.solve.options import PYTHON, PipConflictError
 from envbuild.solve.uv_question import Question
@@ -79,7 +81,7 @@ def _raise_python(question: Question, error: ResolverError, attempt: Attempt) ->
         return True
 
     here = python_minor(question.request.python)
-    others = [one for one in question.request.pythons if python_minor(one) != here]
+    others = _with_wheels(question, error, [one for one in question.request.pythons if python_minor(one) != here])
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for start in range(0, len(others), _AT_ONCE):
             some = others[start : start + _AT_ONCE]
@@ -87,6 +89,30 @@ def _raise_python(question: Question, error: ResolverError, attempt: Attempt) ->
             if wanted:
                 problems = error.problems(question.asked, question.access, {}, python=(question.request.python, wanted))
                 raise PipConflictError(problems, {PYTHON: wanted})
+
+
+def _with_wheels(question: Question, error: ResolverError, pythons: list[str]) -> list[str]:
+    """Return those of `pythons` that have a wheel of each version that `error` names; all where the index cannot tell.
+
+    One page of the index spares a run of uv for each Python where there is only a source distribution.
+    """
+    access = question.access
+    if question.request.options.offline or access.extra or access.find_links or access.no_index:
+        return pythons
+    from envbuild.net.http import HttpClient
+    from envbuild.solve.indexes import default_index
+    from envbuild.solve.simple_index import is_of, project_files
+
+    client = HttpClient()
+    for name, version in sorted(error.pins_without_wheel):
+        try:
+            files = project_files(access.default or default_index(), name, client) or ()
+            wanted = is_of(name, Version(version))
+        except (EnvbuildError, InvalidVersion):
+            continue
+        wheels = [one.file.filename for one in files if one.file.filename.endswith(".whl") and wanted(one)]
+        pythons = [one for one in pythons if any(takes(python_minor(one), wheel) for wheel in wheels)]
+    return pythons
 
 
 def _more_problems(question: Question, error: ResolverError, attempt: Attempt) -> list[Problem]:
