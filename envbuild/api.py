@@ -17,6 +17,7 @@ from envbuild.lockfile import find_lock, load_lock, lock_folder, lock_name, lock
 if TYPE_CHECKING:
     from envbuild.app import Scoring, ServedModel
     from envbuild.core.freshness import Freshness
+    from envbuild.core.image_settings import ImageSettings
     from envbuild.core.lock import Lock
     from envbuild.core.plan import App, Plan
     from envbuild.engines.local import LocalEnvironment
@@ -312,31 +313,36 @@ def image(
     *,
     engine: str = "auto",
     tags: Sequence[str] = (),
+    platforms: Sequence[str] = (),
     reuse: bool = True,
     options: BuildOptions | None = None,
-    render_options: RenderOptions | None = None,
+    settings: ImageSettings | None = None,
     secrets: Mapping[str, Path] | None = None,
     root: Path = Path(),
     progress: Progress = SILENT,
 ) -> Image:
     """Build the image of `plan`, tag it with its key's name and `tags`; nothing is built when that image exists.
 
+    With several `platforms` (conda subdirs of the lock) it is an index over one image for each.
+
     Raises:
         EngineError: no engine answers, or the build failed (with the step and the lines that asked for it).
     """
-    from envbuild.engines.detect import pick
+    from envbuild.core.image_settings import ImageSettings as Settings
+    from envbuild.engines.making import Wish, make_image
+    from envbuild.engines.protocol import BuildOptions as Options
 
-    return pick(engine).image(
-        plan,
-        name=plan.image_name,
+    wish = Wish(
+        plans=plan.for_platforms(platforms) if len(platforms) > 1 else (plan,),
+        engine=engine,
         tags=tuple(tags),
         reuse=reuse,
-        options=options,
-        render_options=render_options,
+        options=options or Options(),
+        settings=settings or Settings(),
         secrets={**default_secrets(), **(secrets or {})},
         root=root,
-        progress=progress,
     )
+    return make_image(wish, progress=progress)
 
 
 def default_secrets() -> dict[str, Path]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from envbuild.core.errors import UsageError
+from envbuild.core.image_settings import COMPRESSIONS, MOST_LAYERS
 from envbuild.core.platforms import PLATFORMS
 from envbuild.formats.facts import Facts
 from envbuild.read import azure_v2, conda_env, tool_envbuild
@@ -60,6 +61,23 @@ def _platform() -> Schema:
     return _either({"enum": known}, _LINE)
 
 
+def _image_settings() -> Schema:
+    return _object(
+        {
+            "layers": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MOST_LAYERS,
+                "description": "how many layers packages share (oci engine)",
+            },
+            "append-to": {**_LINE, "description": "an earlier image whose layers stay where they are (oci engine)"},
+            "compression": {"enum": list(COMPRESSIONS), "description": "of layers (oci engine)"},
+            "bytecode": {**_FLAG, "description": "whether modules are compiled (oci engine)"},
+            "attest": {**_FLAG, "description": "push a bill of materials and the provenance too"},
+        }
+    )
+
+
 _DEPENDENCY = _either(_TEXT, _object({"pip": _either(_list(_TEXT), _TEXT)}, required=["pip"], closed=False))
 _TABLE: dict[str, tuple[Schema, str]] = {
     "name": (_SCALAR, "the environment's name; else the project's"),
@@ -101,6 +119,7 @@ _TABLE: dict[str, tuple[Schema, str]] = {
     "interpreter-path": (_LINE, "the interpreter in the base"),
     "templates": (_LINE, "a folder of templates that replace ours"),
     "run-arguments": (_either(_TEXT, _list(_SCALAR)), "arguments for whoever runs the image"),
+    "image": (_image_settings(), "how the image is made of the lock: layers, compression, bytecode"),
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.cli.arguments import add_definition, add_quiet, definition_or_default
+from envbuild.cli.assembling import add_assembling, image_settings, subdirs
 
 if TYPE_CHECKING:
     from envbuild.core.plan import Plan
@@ -51,12 +52,20 @@ def add_build(parser: argparse.ArgumentParser) -> None:
         help="write a context that `docker build` takes; build nothing",
     )
     build.add_argument("--overwrite", action="store_true", help="replace DIR when it exists")
-    build.add_argument("--engine", default="auto", help="auto, docker, podman, buildah")
+    build.add_argument("--engine", default="auto", help="auto, docker, podman, buildah, oci (needs no daemon)")
     build.add_argument(
         "-t", "--tag", action="append", default=[], metavar="NAME", help="a further name for the image; repeatable"
     )
-    build.add_argument("--platform", default="", metavar="P", help="one of the lock's platforms (default: its first)")
-    build.add_argument("--no-reuse", action="store_true", help="build even if the image exists")
+    build.add_argument(
+        "--platform",
+        action="append",
+        default=[],
+        metavar="P",
+        help="one of the lock's platforms (default: its first); several (repeated, or P,P) make an index, by the oci engine",
+    )
+    build.add_argument(
+        "--no-reuse", action="store_true", help="build even if the image exists, here or (with --push) in the registry"
+    )
     build.add_argument("--no-cache", action="store_true", help="build every step again")
     build.add_argument("--pull", action="store_true", help="ask the registry for the base image")
     build.add_argument("--push", action="store_true", help="push every --tag")
@@ -67,7 +76,9 @@ def add_build(parser: argparse.ArgumentParser) -> None:
         "--build-arg", action="append", default=[], metavar="NAME=VALUE", help="an ARG of the build; it is in no key"
     )
     build.add_argument("--target", default="", metavar="STAGE", help="a stage of the Dockerfile")
-    build.add_argument("--output", default="", metavar="SPEC", help="BuildKit's output, as written")
+    build.add_argument(
+        "--output", default="", metavar="SPEC", help="BuildKit's output, as written; for the oci engine see docs/oci.md"
+    )
     build.add_argument(
         "--cache-from",
         action="append",
@@ -90,6 +101,7 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--secret", action="append", default=[], metavar="ID=FILE", help="a build secret: ca, netrc, pip.conf, uv.toml"
     )
+    add_assembling(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -102,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = api.plan(
         path,
         environment=arguments.environment,
-        platform=subdir(arguments.platform),
+        platform=next(iter(subdirs(arguments.platform)), ""),
         locked=arguments.locked,
         update_lock=arguments.update_lock,
         # a plan and a context are of use before the base can be reached
@@ -112,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.explain:
         return _explain(plan, path, arguments)
     if arguments.plan:
-        print_plan(plan, arguments, path)
+        print_plans(plan, arguments, path)
         return 0
     return make(plan, arguments, path, progress=progress)
 
@@ -138,12 +150,16 @@ def _explain(plan: Plan, path: Path, arguments: argparse.Namespace) -> int:
 def make(plan: Plan, arguments: argparse.Namespace, path: Path, *, progress: Progress) -> int:
     """Write the context of `plan`, made from the definition in `path`, or build it, as the arguments say."""
     from envbuild import api
+    from envbuild.core.errors import EnvbuildError
     from envbuild.history import remember
     from envbuild.lockfile import lock_folder
 
     root = lock_folder(path)
 
+    platforms = subdirs(arguments.platform)
     if arguments.generate_dockerfile is not None:
+        if len(platforms) > 1:
+            raise EnvbuildError("a context is for one platform", hint="say one --platform for each folder")
         api.write_context(plan, arguments.generate_dockerfile, overwrite=arguments.overwrite, root=root)
         folder = str(arguments.generate_dockerfile)
         print(json.dumps({"context": folder, "image_key": plan.image_key}) if arguments.json else folder)
@@ -152,8 +168,10 @@ def make(plan: Plan, arguments: argparse.Namespace, path: Path, *, progress: Pro
         plan,
         engine=arguments.engine,
         tags=arguments.tag,
+        platforms=platforms,
         reuse=not arguments.no_reuse,
         options=build_options(arguments),
+        settings=image_settings(arguments),
         secrets=_secrets(arguments.secret),
         root=root,
         progress=progress,
@@ -231,11 +249,18 @@ def print_image(image: Image, plan: Plan, *, as_json: bool) -> None:
     did = (
         f"built by {image.engine} in {image.seconds:.1f} s"
         if image.built
-        else f"exists in {image.engine}, nothing to do"
+        else f"exists in {f'the registry as {image.digest}' if image.engine == 'registry' else image.engine}, nothing to do"
     )
     print(f"{image.name}: {did}")
     for tag in image.tags:
         print(tag)
+
+
+def print_plans(plan: Plan, arguments: argparse.Namespace, path: Path) -> None:
+    """Print the plan, or that of each platform that the arguments name."""
+    platforms = subdirs(arguments.platform)
+    for one in plan.for_platforms(platforms) if len(platforms) > 1 else (plan,):
+        print_plan(one, arguments, path)
 
 
 def print_plan(plan: Plan, arguments: argparse.Namespace, path: Path) -> None:

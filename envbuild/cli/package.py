@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.cli.arguments import add_definition, add_quiet, definition_or_default
-from envbuild.cli.image import add_build, make, print_plan, subdir
+from envbuild.cli.assembling import subdirs
+from envbuild.cli.image import add_build, make, print_plans
 
 if TYPE_CHECKING:
     from envbuild.workspace.workspace import Workspace
@@ -66,13 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
         else None,
         framework=arguments.framework,
         environment=arguments.environment,
-        platform=subdir(arguments.platform),
+        platform=next(iter(subdirs(arguments.platform)), ""),
         locked=arguments.locked,
         allow_unpinned_base=arguments.allow_unpinned_base or arguments.plan,
         progress=progress,
     )
     if arguments.plan:
-        print_plan(package.plan, arguments, path)
+        print_plans(package.plan, arguments, path)
         return 0
     return make(package.plan, arguments, path, progress=progress)
 

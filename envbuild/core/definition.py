@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from envbuild.core.errors import Problem
+from envbuild.core.image_settings import ImageSettings
 from envbuild.core.keys import canonical, sha256
 
 
@@ -145,6 +146,7 @@ class Definition:
     base_packages: tuple[str, ...] = ()
     templates: str = ""
     run_arguments: tuple[str, ...] = ()
+    image: ImageSettings = field(default_factory=ImageSettings)
     tags: tuple[tuple[str, str], ...] = ()
     notes: tuple[Problem, ...] = field(default=(), compare=False)
     sources: tuple[Source, ...] = field(default=(), compare=False)
@@ -181,6 +183,7 @@ class Definition:
             **_answer_relevant(self),
             "variables": dict(self.variables),
             "run_arguments": list(self.run_arguments),
+            "image": {name: value for name, value in asdict(self.image).items() if value not in ("", None)},
             "tags": dict(self.tags),
             "hash": self.hash,
             "notes": [note.to_dict() for note in self.notes],

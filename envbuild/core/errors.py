@@ -107,6 +107,10 @@ class PlanError(EnvbuildError):
     exit_code = 6
 
 
+class MustRunError(PlanError):
+    """Something of the plan must be run to be installed, and the engine runs nothing."""
+
+
 class EngineError(EnvbuildError):
     """A container engine is missing or a build failed."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -103,6 +103,18 @@ class Plan:
     @property
     def _makes_prefix(self) -> bool:
         return self.lock.python is not None and not self.definition.user_managed
+
+    def for_platforms(self, platforms: Sequence[str]) -> tuple[Plan, ...]:
+        """Return the plan for each of `platforms`, conda subdirs that the lock has.
+
+        Raises:
+            PlanError: the lock has no such platform, or a package has no file for it.
+        """
+        made = (
+            make_plan(self.definition, self.lock, one, app=self.app, allow_unpinned_base=True)
+            for one in dict.fromkeys(platforms)
+        )
+        return tuple(made)
 
     def layer(self, kind: LayerKind) -> Layer | None:
         """Return the layer of that kind, or None where the plan has none."""

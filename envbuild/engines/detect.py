@@ -49,7 +49,7 @@ def pick(name: str = "auto") -> Engine:
     Raises:
         EngineError: there is no such engine, or none works; each one's reason is named.
     """
-    return _first_working(ENGINES, name)
+    return first_working(ENGINES, name)
 
 
 def container_engine(name: str = "auto") -> ContainerEngine:
@@ -58,13 +58,18 @@ def container_engine(name: str = "auto") -> ContainerEngine:
     Raises:
         EngineError: there is no such engine, or none works; each one's reason is named.
     """
-    return _first_working(RUNNERS, name)
+    return first_working(RUNNERS, name)
 
 
 EngineT = TypeVar("EngineT", bound=Engine)
 
 
-def _first_working(engines: Mapping[str, Callable[[], EngineT]], name: str) -> EngineT:
+def first_working(engines: Mapping[str, Callable[[], EngineT]], name: str = "auto") -> EngineT:
+    """Return the one of `engines` that is called `name`, or the first that works.
+
+    Raises:
+        EngineError: as `pick`.
+    """
     if name != "auto" and name not in engines:
         raise EngineError(f"engine {name!r} is not one of auto, {', '.join(engines)}")
     problems: list[Problem] = []

@@ -11,6 +11,7 @@ from envbuild.core.names import is_apt_package, is_environment, is_one_line
 from envbuild.read.conda_env import CondaList, parse_conda, read_channels, read_platforms, read_variables
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.groups import add_extras, add_files, add_group, add_project, add_requirements
+from envbuild.read.image_settings import read_image_settings
 from envbuild.read.images import check_image
 from envbuild.read.nodes import Node, flag, line, many, only_keys, table, text, texts
 from envbuild.read.pip_side import PipSide
@@ -32,7 +33,7 @@ _IMAGE = (
     "templates",
 )
 _ABOUT = ("name", "version", "description", "tags", "python", "channels", "platforms", "variables", "run-arguments")
-KEYS = (*_ABOUT, *_PACKAGES, *_INDEX, *_IMAGE, "user-managed", "interpreter-path")
+KEYS = (*_ABOUT, *_PACKAGES, *_INDEX, *_IMAGE, "image", "user-managed", "interpreter-path")
 """Every key of `[tool.envbuild]` and of `[tool.envbuild.environments.NAME]`; the former has `environments` besides."""
 
 
@@ -130,6 +131,7 @@ class _Reader:
             base_packages=self._lines("base-packages"),
             templates=self._line("templates"),
             run_arguments=self._lines("run-arguments"),
+            image=read_image_settings(self.table.get("image"), self.findings),
             tags=tuple(
                 (key, text(value, self.findings)) for key, value in table(self.table.get("tags"), self.findings)
             ),

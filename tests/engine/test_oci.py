@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from envbuild import programs
+from envbuild import api, programs
+from envbuild.core.image_settings import ImageSettings
 from envbuild.core.lock import LockedBase, LockedPython
 from envbuild.core.plan import Plan
 from envbuild.engines.docker import DockerEngine
@@ -171,8 +172,8 @@ def test_wheels_on_conda_lie_in_one_prefix(on_engine, bare_base_image, index, ch
 def test_a_pushed_image_is_what_the_registry_gives(on_engine, registry, base_image, index, tmp_path):
     made = pip_plan(tmp_path, index, base_image)
     name = f"{registry}/oci-road/pushed:1"
-    pushed = OciEngine().image(made, name=made.image_name, tags=(name,), options=BuildOptions(push=True))
-    again = OciEngine().image(made, name=made.image_name, tags=(name,), options=BuildOptions(push=True))
+    pushed = api.image(made, engine="oci", tags=(name,), options=BuildOptions(push=True))
+    again = api.image(made, engine="oci", tags=(name,), options=BuildOptions(push=True))
     assert pushed.built
     assert not again.built
     assert again.digest == pushed.digest
@@ -214,8 +215,13 @@ def test_an_sbom_and_the_provenance_lie_beside_the_image(on_engine, registry, ba
     name = f"{registry}/oci-road/attested:1"
     made = pip_plan(tmp_path, index, base_image)
     for _ in range(2):
-        image = OciEngine(OciSettings(attest=True)).image(
-            made, name=made.image_name, tags=(name,), reuse=False, options=BuildOptions(push=True)
+        image = api.image(
+            made,
+            engine="oci",
+            tags=(name,),
+            reuse=False,
+            options=BuildOptions(push=True),
+            settings=ImageSettings(attest=True),
         )
     client = RegistryClient()
     found = referrers(client, ImageReference.parse(name).with_digest(image.digest))
@@ -224,24 +230,39 @@ def test_an_sbom_and_the_provenance_lie_beside_the_image(on_engine, registry, ba
     assert {one.artifact_type for one in found} == kinds
 
 
+def test_what_one_engine_pushed_is_found_by_the_other(on_engine, registry, base_image, index, tmp_path):
+    made = pip_plan(tmp_path, index, base_image)
+    options = BuildOptions(push=True, network="host")
+    first = api.image(made, engine="docker", tags=(f"{registry}/oci-road/shared:1",), options=options)
+    second = api.image(made, engine="oci", tags=(f"{registry}/oci-road/shared:2",), options=BuildOptions(push=True))
+    assert (first.built, second.built, second.engine) == (True, False, "registry")
+    assert first.digest == second.digest
+    on_engine.docker("pull", f"{registry}/oci-road/shared:2")
+    third = api.image(made, engine="docker", tags=(f"{registry}/oci-road/shared:3",), options=options, reuse=False)
+    assert third.built
+
+
 def test_an_index_of_two_platforms_is_pushed_and_found_again(on_engine, registry, index, tmp_path):
     from envbuild.core.platforms import parse_platform
     from envbuild.core.reference import ImageReference
-    from envbuild.engines.oci.platforms import platforms_image
     from envbuild.net.registry import RegistryClient
-    from tests.oci.making import MERGED_USR, layout
+    from tests.oci.making import MERGED_USR, two_platforms
 
     both = ("linux-64", "linux-aarch64")
     adder = released(index, index.add("adder", "1.0"))
-    for one in both:
-        layout(tmp_path / one, MERGED_USR, oci=parse_platform(one).oci)
-    plans = [
-        plan(tmp_path, pip=[adder], base=LockedBase(reference=f"oci:{tmp_path / one}"), platforms=both, platform=one)
-        for one in both
-    ]
+    base = two_platforms(tmp_path / "base", MERGED_USR)
+    made = plan(tmp_path, pip=[adder], base=base, platforms=both)
     name = f"{registry}/oci-road/both:1"
-    pushed = platforms_image(OciEngine(), plans, name="both:1", tags=(name,), options=BuildOptions(push=True))
-    again = platforms_image(OciEngine(), plans, name="both:1", tags=(name,), options=BuildOptions(push=True))
+    pushed, again = (
+        api.image(
+            made,
+            tags=(name,),
+            platforms=both,
+            options=BuildOptions(push=True),
+            settings=ImageSettings(attest=True),
+        )
+        for _ in range(2)
+    )
     assert (pushed.built, again.built, again.digest) == (True, False, pushed.digest)
     found = [RegistryClient().resolve(ImageReference.parse(name), parse_platform(one)) for one in both]
     assert {one.configuration["architecture"] for one in found} == {"amd64", "arm64"}

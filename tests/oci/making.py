@@ -159,6 +159,21 @@ def layout(
     return LockedBase(reference=f"oci:{folder}", digest=str(entry["digest"]))
 
 
+def two_platforms(folder: Path, *layers: Mapping[str, object]) -> LockedBase:
+    """Write an OCI layout with one index over an image for amd64 and one for arm64, and return it as a base."""
+    entries = []
+    for oci in ("linux/amd64", "linux/arm64"):
+        layout(folder, *layers, oci=oci)
+        [entry] = json.loads((folder / "index.json").read_text())["manifests"]
+        os_name, architecture = oci.split("/")
+        entries.append({**entry, "platform": {"os": os_name, "architecture": architecture}})
+    kind = "application/vnd.oci.image.index.v1+json"
+    index = {"schemaVersion": 2, "mediaType": kind, "manifests": entries}
+    root = _add(folder, json.dumps(index).encode(), kind)
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [root]}))
+    return LockedBase(reference=f"oci:{folder}", digest=str(root["digest"]))
+
+
 OS_RELEASE = b"ID=debian\nVERSION_ID=12\n"
 
 MERGED_USR: Mapping[str, object] = {

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from envbuild.core.errors import PlanError
-from envbuild.engines.oci.settings import DEFAULT_LAYERS, MOST_LAYERS
+from envbuild.core.image_settings import DEFAULT_LAYERS, MOST_LAYERS
 from envbuild.engines.oci.units import Unit
 
 _WORTH_A_LAYER = 1 << 20

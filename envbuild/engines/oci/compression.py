@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from envbuild.core.errors import EngineError
-
-Compression = Literal["gzip", "zlib", "zstd", "none"]
-"""`gzip` is the fast one; `zlib` the standard library's, which every machine has; both give gzip files."""
+from envbuild.core.image_settings import Compression
 
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _ISAL_LEVEL, _ZLIB_LEVEL, _ZSTD_LEVEL = 2, 1, 3

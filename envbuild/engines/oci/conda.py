@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from envbuild.core.errors import EngineError, PlanError, Problem
+from envbuild.core.errors import EngineError, MustRunError, Problem
 from envbuild.core.keys import canonical, sha256
 from envbuild.core.lock import CondaPackage
 from envbuild.core.platforms import Platform
 from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.conda_link import LinkJob, link_conda
 from envbuild.engines.oci.bytecode import Bytecode, Interpreter, compile_modules
+from envbuild.engines.oci.link_scripts import is_harmless
 from envbuild.engines.oci.tar import TarWriter
 from envbuild.engines.oci.units import Recorder, Surroundings, Told, checked_path
 from envbuild.files import cache_root
@@ -71,7 +72,8 @@ class CondaUnit:
         """Write the package's files, its record, and the bytecode that it lacks.
 
         Raises:
-            PlanError: a path leads out of the prefix, or it has link scripts.
+            PlanError: a path leads out of the prefix.
+            MustRunError: it has a link script that does something.
         """
         [record] = self.folder.glob("conda-meta/*.json")
         meta = json.loads(record.read_bytes())
@@ -128,8 +130,10 @@ class CondaUnit:
 
     def _refuse_scripts(self, paths: Sequence[str]) -> None:
         scripts = [one for one in paths if one.startswith("bin/.") and one.endswith(_SCRIPTS)]
+        texts = {one: (self.folder / one).read_text("utf-8", "replace") for one in scripts}
+        scripts = [one for one, text in texts.items() if not is_harmless(text)]
         if scripts:
-            raise PlanError(
+            raise MustRunError(
                 Problem(
                     message=f"the oci engine runs nothing, but {self.name} {self.version} has the link script {scripts[0]}",
                     hint="build with a container engine (--engine docker, podman or buildah), which runs it in the image",

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from envbuild.core.errors import EngineError, IntegrityError
 from envbuild.core.plan import Plan
-from envbuild.core.reference import ImageReference
 from envbuild.engines.oci.assemble import Assembled, Assembler
+from envbuild.engines.oci.earlier import previous_packages
 from envbuild.engines.oci.output import Output
 from envbuild.engines.oci.outputs import push, write_docker_archive, write_layout, write_oci_archive
-from envbuild.engines.oci.reuse import previous_packages, with_key_tags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,28 +33,27 @@ def deliver(
     Raises:
         PlanError, NetworkError, IntegrityError, EngineError: it cannot be assembled, or not be taken there.
     """
-    previous = _previous(assembler, plan)
+    previous = previous_layers(assembler, plan)
     made = assembler.assemble(plan, previous=previous, fresh=fresh)
     try:
-        identity = _write(made, assembler, plan, destination)
+        identity = _write(made, assembler, destination)
     except IntegrityError:
         assembler.store.forget([one.descriptor.digest for one in made.layers])
         made = assembler.assemble(plan, previous=previous)
-        identity = _write(made, assembler, plan, destination)
+        identity = _write(made, assembler, destination)
     assembler.store.name(destination.names, made.manifest)
-    if assembler.settings.attest:
-        _attest(made, assembler, plan, destination.names[1:])
     return made, identity
 
 
-def _previous(assembler: Assembler, plan: Plan) -> Sequence[Sequence[str]]:
+def previous_layers(assembler: Assembler, plan: Plan) -> Sequence[Sequence[str]]:
+    """Return the packages in each layer of the image that the settings append to, bottom first."""
     earlier = assembler.settings.append_to
     if not earlier:
         return ()
     return previous_packages(earlier, assembler.store, assembler.registry, plan.selection.platform)
 
 
-def _write(made: Assembled, assembler: Assembler, plan: Plan, destination: Destination) -> str:
+def _write(made: Assembled, assembler: Assembler, destination: Destination) -> str:
     names, store, path = destination.names, assembler.store, destination.output.path
     match destination.output.kind:
         case "oci":
@@ -65,8 +63,7 @@ def _write(made: Assembled, assembler: Assembler, plan: Plan, destination: Desti
         case "docker-archive":
             write_docker_archive(made, store, path, names)
         case "registry":
-            keyed = with_key_tags(names[1:], plan.image_key)
-            push(made, store, assembler.registry, keyed, assembler.progress)
+            push(made, store, assembler.registry, names[1:], assembler.progress)
         case "docker" | "store":
             pass  # the layers are in the store already
     return made.config.digest if destination.docker is False else _load(made, assembler, destination)
@@ -83,10 +80,3 @@ def _load(made: Assembled, assembler: Assembler, destination: Destination) -> st
     if destination.docker:
         raise EngineError(reason)
     return made.config.digest
-
-
-def _attest(made: Assembled, assembler: Assembler, plan: Plan, names: Sequence[str]) -> None:
-    from envbuild.engines.oci.attest import attach_all
-
-    for reference in {one.name: one for one in map(ImageReference.parse, names)}.values():
-        attach_all(assembler.registry, reference, made.manifest, plan)

@@ -12,8 +12,8 @@ from envbuild.core.errors import EngineError
 from envbuild.core.plan import Plan
 from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.oci.annotations import KEY, SETTINGS
+from envbuild.engines.oci.earlier import stored
 from envbuild.engines.oci.output import Output, parse_output
-from envbuild.engines.oci.reuse import reuse_from_registry, stored
 from envbuild.engines.oci.settings import OciSettings
 from envbuild.engines.oci.store import Store
 from envbuild.engines.protocol import BuildOptions, Image
@@ -59,14 +59,8 @@ class OciEngine:
         options = options or BuildOptions()
         _check_options(options)
         output = _output(options, tags)
-        if self.settings.attest and output.kind != "registry":
-            raise EngineError(
-                "an SBOM and provenance lie beside the image in a registry", hint="say --push with a --tag"
-            )
         image = Image(name=name, key=plan.image_key, engine=self.name, built=False, id="", tags=tags)
         again = reuse and not options.no_cache
-        if again and output.kind == "registry" and (digest := reuse_from_registry(self.registry, tags, plan.image_key)):
-            return replace(image, digest=digest)
         store = Store()
         if again and output.kind == "store" and (found := self._stored(store, image)):
             return found
@@ -128,7 +122,7 @@ def _wants_docker(output: Output, options: BuildOptions, settings: OciSettings) 
     """Tell whether docker must get the image too (None: if one answers)."""
     if output.kind == "docker" or options.load:
         return True
-    return settings.load if settings.load is not None or output.kind != "store" else None
+    return None if settings.load is None and output.kind == "store" else bool(settings.load)
 
 
 def _in_docker(image: Image, identity: str) -> bool:

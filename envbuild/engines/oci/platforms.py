@@ -9,15 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from envbuild.core.errors import EngineError
-from envbuild.core.keys import canonical, sha256
 from envbuild.core.plan import Plan
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
 from envbuild.engines.oci.assemble import Assembled, Assembler
+from envbuild.engines.oci.deliver import previous_layers
 from envbuild.engines.oci.engine import OciEngine
 from envbuild.engines.oci.output import Output, parse_output
 from envbuild.engines.oci.outputs import push_blobs_of, write_layout
-from envbuild.engines.oci.reuse import reuse_from_registry, with_key_tags
 from envbuild.engines.oci.store import Store
 from envbuild.engines.protocol import BuildOptions, Image
 from envbuild.net.images import OCI_INDEX, Descriptor
@@ -28,17 +27,17 @@ def platforms_image(
     engine: OciEngine,
     plans: Sequence[Plan],
     *,
+    key: str,
     name: str,
     tags: tuple[str, ...] = (),
-    reuse: bool = True,
     options: BuildOptions | None = None,
     root: Path = Path(),
     progress: Progress = SILENT,
 ) -> Image:
     """Assemble the image of each of `plans`, one for each platform of a lock, and an index over them.
 
-    It goes to an OCI layout (`output` is `oci:DIR`) or to a registry (`push`): a docker engine and its archives hold one
-    platform. Layers of packages that are the same everywhere are shared.
+    `key` is that of the index. It goes to an OCI layout (`output` is `oci:DIR`) or to a registry (`push`): a docker engine
+    and its archives hold one platform. Layers of packages that are the same everywhere are shared.
 
     Raises:
         EngineError: another output is asked for, or two plans are for one platform.
@@ -48,27 +47,20 @@ def platforms_image(
     output = _output(options, tags)
     if len({plan.selection.platform.oci for plan in plans}) != len(plans) or not plans:
         raise EngineError("an image for several platforms needs one plan for each")
-    key = index_key(plans)
     image = Image(name=name, key=key, engine=engine.name, built=False, id="", tags=tags)
-    again = reuse and not options.no_cache and output.kind == "registry"
-    if again and (digest := reuse_from_registry(engine.registry, tags, key)):
-        return replace(image, digest=digest)
     assembler = Assembler(settings=engine.settings, registry=engine.registry, root=root, progress=progress)
-    made = [assembler.assemble(plan, fresh=options.no_cache) for plan in plans]
+    made = [
+        assembler.assemble(plan, previous=previous_layers(assembler, plan), fresh=options.no_cache) for plan in plans
+    ]
     data = index_of(made, plans)
     if output.kind == "oci":
         _write_layout(made, data, assembler.store, output.path, (name, *tags))
     else:
-        _push(made, data, assembler, with_key_tags(tags, key), progress)
+        _push(made, data, assembler, tags, progress)
     size = sum(one.size for one in made)
     seconds = round(time.monotonic() - start, 2)
     found = Descriptor.of(data, OCI_INDEX)
     return replace(image, built=True, id=found.digest, digest=found.digest, size=size, seconds=seconds)
-
-
-def index_key(plans: Sequence[Plan]) -> str:
-    """Return the key of the image for the platforms of all `plans`, whatever their order."""
-    return sha256(canonical(sorted([plan.selection.platform.oci, plan.image_key] for plan in plans)))
 
 
 def index_of(images: Sequence[Assembled], plans: Sequence[Plan]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envbuild.core.errors import PlanError, Problem
+from envbuild.core.errors import MustRunError, PlanError, Problem
 from envbuild.core.plan import Plan
 from envbuild.core.selection import Chosen
 
@@ -16,11 +16,14 @@ def refuse(plan: Plan) -> None:
     """Check that `plan` needs nothing that only a running container can do.
 
     Raises:
-        PlanError: names every such thing, and the ways out.
+        MustRunError: names every such thing, and the ways out.
+        PlanError: the lock has something that must be a wheel first, or lacks a hash.
     """
-    problems = [*_steps(plan), *_packages(plan)]
-    if problems:
-        raise PlanError(problems)
+    to_run, never = [*_steps(plan)], [*_packages(plan)]
+    if never:
+        raise PlanError([*to_run, *never])
+    if to_run:
+        raise MustRunError(to_run)
 
 
 def _steps(plan: Plan) -> Iterator[Problem]:

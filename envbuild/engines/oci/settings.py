@@ -1,13 +1,10 @@
-"""What a person may say about assembling."""
+"""How the oci engine assembles."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from envbuild.engines.oci.compression import Compression
-
-DEFAULT_LAYERS, MOST_LAYERS = 14, 100
-"""Layers of packages: the default, and the most; engines have a limit of 127 for the whole image."""
+from envbuild.core.image_settings import DEFAULT_LAYERS, Compression, ImageSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,17 +12,26 @@ class OciSettings:
     """How an image is assembled.
 
     `layers` is how many layers packages share, 1 to 100; `append_to` names an earlier image (in the store, or in a
-    registry) whose layers stay where they are; `bytecode` compiles modules; `attest` adds an SBOM and the provenance as
-    referrers; `load` hands the image to a docker engine too, where one answers (None: unless another output is named).
+    registry) whose layers stay where they are; `bytecode` compiles modules; `load` hands the image to a docker engine too,
+    where one answers (None: unless another output is named); `workers` are threads, 0 for as many as fit this machine.
     """
 
     layers: int = DEFAULT_LAYERS
     append_to: str = ""
     bytecode: bool = True
     compression: Compression = "gzip"
-    attest: bool = False
     load: bool | None = None
     workers: int = 0
+
+    @classmethod
+    def of(cls, said: ImageSettings) -> OciSettings:
+        """Return what a person said, and the defaults for the rest."""
+        return cls(
+            layers=DEFAULT_LAYERS if said.layers is None else said.layers,
+            append_to=said.append_to,
+            bytecode=said.bytecode is not False,
+            compression=said.compression or "gzip",
+        )
 
     @property
     def wording(self) -> str:

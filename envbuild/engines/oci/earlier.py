@@ -1,9 +1,9 @@
-"""Whether an image with the same key exists already: in a registry, before any engine builds, or in the store."""
+"""What the store knows of images that were made before: the one of a key, and the layers of an earlier one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from envbuild.core.errors import EnvbuildError, NetworkError
@@ -11,43 +11,8 @@ from envbuild.core.platforms import Platform
 from envbuild.core.reference import ImageReference
 from envbuild.engines.oci.annotations import PACKAGES
 from envbuild.engines.oci.store import Store
-from envbuild.net.images import OCI_MANIFEST, Descriptor, listed
+from envbuild.net.images import Descriptor, listed
 from envbuild.net.registry import RegistryClient
-from envbuild.net.registry_push import push_manifest
-
-
-def key_tag(image_key: str) -> str:
-    """Return the tag under which a registry keeps the image of `image_key`."""
-    return f"envbuild_{image_key[:32]}"
-
-
-def with_key_tags(names: Sequence[str], image_key: str) -> tuple[str, ...]:
-    """Return `names` and, in the repository of each, the tag of the image's key."""
-    keyed = (str(ImageReference.parse(name).with_tag(key_tag(image_key))) for name in names)
-    return tuple(dict.fromkeys((*names, *keyed)))
-
-
-def reuse_from_registry(client: RegistryClient, names: Sequence[str], image_key: str) -> str | None:
-    """Return the manifest digest of the image of `image_key` where the registry of every one of `names` has it.
-
-    Where only a name of it is missing, the name is given; nothing else is written.
-
-    Raises:
-        NetworkError: a registry cannot be asked or refuses.
-    """
-    digests: list[str] = []
-    for name in names:
-        reference = ImageReference.parse(name)
-        keyed = reference.with_tag(key_tag(image_key))
-        digest = client.digest(keyed, pushing=True)
-        if digest is None:
-            return None
-        wanted = reference.with_tag(reference.tag or "latest")
-        if wanted != keyed and client.digest(wanted, pushing=True) != digest:
-            found, data = client.manifest(keyed.with_digest(digest))
-            push_manifest(client, wanted, data, found.media_type or OCI_MANIFEST)
-        digests.append(digest)
-    return digests[0] if digests else None
 
 
 def previous_packages(

@@ -1,0 +1,90 @@
+import json
+
+import pytest
+
+from envbuild.cli.assembling import image_settings, subdirs
+from envbuild.cli.main import parser
+from envbuild.cli.main import run as command
+from envbuild.core.errors import EnvbuildError
+from envbuild.core.image_settings import ImageSettings
+from envbuild.formats.detect import write_lock
+from envbuild.net.oci_layout import image_source
+from tests.oci.making import MERGED_USR, on_disk, plan, two_platforms
+
+
+def said(*words):
+    return parser().parse_args(["image", *words])
+
+
+def test_what_is_said_is_what_is_set():
+    words = ["--layers", "20", "--append-to", "team/app:1", "--compression", "zstd", "--no-bytecode", "--attest"]
+    wanted = ImageSettings(layers=20, append_to="team/app:1", compression="zstd", bytecode=False, attest=True)
+    assert image_settings(said(*words)) == wanted
+    assert image_settings(said()) == ImageSettings()
+    assert not image_settings(said("--attest")).assembles
+    assert image_settings(said("--bytecode")).assembles
+
+
+def test_a_person_s_word_wins_over_the_file_s():
+    file = ImageSettings(layers=5, bytecode=False, attest=True, compression="zstd")
+    person = ImageSettings(layers=7, bytecode=True, attest=False)
+    assert person.over(file) == ImageSettings(layers=7, bytecode=True, attest=False, compression="zstd")
+    assert ImageSettings().over(file) == file
+
+
+@pytest.mark.parametrize("words", [["--layers", "0"], ["--layers", "101"], ["--append-to", "Not An Image"]])
+def test_what_cannot_be_is_refused(words):
+    with pytest.raises(EnvbuildError):
+        image_settings(said(*words))
+
+
+def test_platforms_are_repeated_or_listed():
+    assert subdirs(["linux/amd64,linux/arm64", "linux-64"]) == ["linux-64", "linux-aarch64"]
+    assert subdirs([]) == []
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A locked definition for two platforms on a base in a layout, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    both = ("linux-64", "linux-aarch64")
+    base = two_platforms(tmp_path / "base", MERGED_USR)
+    packages = [on_disk(tmp_path / "wheels", "adder", "1.0")]
+    made = plan(tmp_path, pip=packages, base=base, platforms=both)
+    definition = made.definition
+    from dataclasses import replace
+
+    lock = replace(made.lock, definition_hash=definition.hash, sources=definition.sources)
+    (tmp_path / "pylock.toml").write_text(write_lock(lock, "pylock.toml"))
+    return tmp_path
+
+
+def test_several_platforms_from_the_command_line(here, capsys):
+    assert command(["image", "--locked", "--platform", "linux/amd64,linux/arm64", "--output", "oci:out", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["built"], told["engine"]) == (True, "oci")
+    source = image_source(here / "out", told["name"])
+    from envbuild.core.platforms import parse_platform
+
+    found = [source.resolve(parse_platform(one)) for one in ("linux-64", "linux-aarch64")]
+    assert [one.configuration["architecture"] for one in found] == ["amd64", "arm64"]
+    assert {one.index_digest for one in found} == {told["digest"]}
+
+
+def test_a_plan_for_each_platform_and_no_context_for_two(here, capsys):
+    assert command(["image", "--locked", "--plan", "--platform", "linux-64", "--platform", "linux-aarch64"]) == 0
+    assert capsys.readouterr().out.count("envbuild/envbuild_") == 2
+    assert command(["image", "--locked", "--generate-dockerfile", "x", "--platform", "linux-64,linux-aarch64"]) != 0
+    assert "a context is for one platform" in capsys.readouterr().err
+
+
+def test_a_setting_in_the_file_that_cannot_be_is_named_with_its_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.envbuild]\npip = ["six"]\n[tool.envbuild.image]\nlayers = 0\ncompression = "bz2"\nlayer = 1\n'
+    )
+    assert command(["show", "pyproject.toml"]) != 0
+    said_of = "".join(capsys.readouterr())
+    assert "0 is no number of layers" in said_of
+    assert "'bz2' is no compression" in said_of
+    assert "layers" in said_of
