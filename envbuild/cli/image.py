@@ -38,12 +38,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def add_build(parser: argparse.ArgumentParser) -> None:
     """Add what `image` and `package` say about a build."""
+    _add_lock(parser)
+    _add_engine(parser)
+    add_assembling(parser)
+
+
+def _add_lock(parser: argparse.ArgumentParser) -> None:
     lock = parser.add_argument_group("lock")
     lock.add_argument("--locked", action="store_true", help="never solve: fail without a fresh lock")
     lock.add_argument("--update-lock", action="store_true", help="lock again first")
     lock.add_argument(
         "--allow-unpinned-base", action="store_true", help="build though the base image's digest is not known"
     )
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
     build = parser.add_argument_group("build")
     build.add_argument(
         "--generate-dockerfile",
@@ -101,7 +110,6 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--secret", action="append", default=[], metavar="ID=FILE", help="a build secret: ca, netrc, pip.conf, uv.toml"
     )
-    add_assembling(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
