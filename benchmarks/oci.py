@@ -74,8 +74,8 @@ class Rounds:
         bench.engine.docker("tag", "bench/uv:base", f"{registry}/bench/uv:base")
         bench.engine.docker("push", f"{registry}/bench/uv:base")
         self._load_base()
-        for repository, wishes in (("oci", {}), ("oci-append", {}), ("single", {"layers": 1})):
-            bench.oci(self.names, tags=[f"{registry}/bench/{repository}:base"], push=True, load=False, **wishes)
+        for repository, words in (("oci", ()), ("oci-append", ()), ("single", ("--layers=1", "--no-reuse"))):
+            bench.oci(self.names, "--tag", f"{registry}/bench/{repository}:base", "--push", *words)
 
     def run(self, number: int) -> None:
         """Run every step once, shuffled, and the pulls after the pushes that they need."""
@@ -124,29 +124,29 @@ class Rounds:
     def _assembled(self, number: int, nonce: str, more: list[str]) -> dict[str, Step]:
         registry = self.bench.engine.registry
         tag = f"{registry}/bench/oci"
+        base = f"{tag}-append:base"
         return {
-            "oci +1": self._added(more, tags=[f"bench/oci:{number}"]),
-            "oci +1 append": self._added(more, tags=[f"bench/oci:a{number}"], append_to="bench/oci:base"),
-            "oci-bare +1": self._added(more, tags=[f"bench/bare:{number}"], bytecode=False),
-            "oci +1 push": self._added(more, tags=[f"{tag}:{number}"], push=True),
-            "oci +1 push append": self._added(
-                more, tags=[f"{tag}-append:{number}"], push=True, append_to=f"{tag}-append:base"
-            ),
-            "oci cold push": self._cold(tags=[f"{registry}/cold/oci-{nonce}:1"], push=True),
-            "oci cold": self._cold(tags=[f"cold/oci:{number}"]),
+            "oci +1": self._added(more, "--tag", f"bench/oci:{number}"),
+            "oci +1 append": self._added(more, "--tag", f"bench/oci:a{number}", "--append-to", "bench/oci:base"),
+            "oci-bare +1": self._added(more, "--tag", f"bench/bare:{number}", "--no-bytecode"),
+            "oci +1 push": self._added(more, "--tag", f"{tag}:{number}", "--push"),
+            "oci +1 push append": self._added(more, "--tag", f"{tag}-append:{number}", "--push", "--append-to", base),
+            "oci cold push": self._cold("--tag", f"{registry}/cold/oci-{nonce}:1", "--push"),
+            "oci cold": self._cold("--tag", f"cold/oci:{number}"),
         }
 
-    def _added(self, names: list[str], **wishes: object) -> Step:
+    def _added(self, names: list[str], *words: str) -> Step:
         """Return a build from a copy of the cache in which the image without the added package is."""
         copy = self.bench.folder / f"copy-{time.time_ns()}"
 
         def before() -> None:
             self._load_base()
+            self.bench.definition(names)
             programs.run(["cp", "-al", str(self.bench.cache), str(copy)])
 
-        return Step(action=lambda: self.bench.oci(names, cache=copy, **wishes), before=before)
+        return Step(action=lambda: self.bench.oci(names, *words, cache=copy), before=before)
 
-    def _cold(self, **wishes: object) -> Step:
+    def _cold(self, *words: str) -> Step:
         """Return a build from nothing but what is known of the base, into an engine or registry that has no layer of it."""
         copy = self.bench.folder / f"copy-{time.time_ns()}"
 
@@ -159,7 +159,7 @@ class Rounds:
                 self.bench.engine.docker("rmi", "--force", *mine)
 
         return Step(
-            action=lambda: self.digests.add(str(self.bench.oci(self.names, cache=copy, **wishes)["digest"])),
+            action=lambda: self.digests.add(str(self.bench.oci(self.names, *words, cache=copy)["digest"])),
             before=before,
         )
 
@@ -178,7 +178,7 @@ class Rounds:
 
         def single() -> None:
             without_added()
-            self.bench.oci(more, tags=[one], push=True, layers=1, load=False)
+            self.bench.oci(more, "--tag", one, "--push", "--layers=1", "--no-reuse")
 
         return {
             "pull +1": Step(
@@ -188,12 +188,12 @@ class Rounds:
         }
 
     def _load_base(self) -> None:
-        self.bench.oci(self.names, tags=["bench/oci:base"])
-        self.bench.oci(self.names, tags=["bench/bare:base"], bytecode=False)
+        self.bench.oci(self.names, "--tag", "bench/oci:base")
+        self.bench.oci(self.names, "--tag", "bench/bare:base", "--no-bytecode")
 
     def _same(self) -> None:
         before = _written(self.bench.cache)
-        self.bench.oci(self.names, tags=[f"{self.bench.engine.registry}/bench/oci:base"], push=True)
+        self.bench.oci(self.names, "--tag", f"{self.bench.engine.registry}/bench/oci:base", "--push")
         self.writes += _written(self.bench.cache) != before
 
 

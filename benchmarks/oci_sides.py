@@ -15,6 +15,7 @@ import uv
 
 from benchmarks.timing import run
 from envbuild import programs
+from envbuild.core.keys import canonical, sha256
 from envbuild.core.lock import Lock, LockedBase, LockedPython, PipFile, PipPackage
 from envbuild.files import cache_root, exclusive, new_folder
 from envbuild.formats.detect import write_lock
@@ -87,16 +88,17 @@ class Bench:
         (context / "requirements.txt").write_text(self.requirements(names))
         self.engine.build(context, tag=tag)
 
-    def oci(self, names: Sequence[str], *, cache: Path | None = None, **wishes: object) -> dict[str, object]:
-        """Assemble the image of `names` in a process of its own, as `benchmarks.oci_build` is asked to; return what it tells."""
-        folder = self.folder / "definition"
-        self.write_lock(folder, names)
+    def oci(self, names: Sequence[str], *words: str, cache: Path | None = None) -> dict[str, object]:
+        """Assemble the image of `names` as a person does, with the further `words`; return what `--json` tells."""
         env = {**self.engine.environment(), "ENVBUILD_CACHE_DIR": str(cache or self.cache)}
-        argv = [sys.executable, "-m", "benchmarks.oci_build", str(folder), json.dumps(wishes)]
-        return dict(json.loads(run(argv, cwd=Path(__file__).parents[1], env=env).stdout))
+        argv = [sys.executable, "-m", "envbuild", "image", "--engine", "oci", "--locked", "--json", "--quiet", *words]
+        return dict(json.loads(run(argv, cwd=self.definition(names), env=env).stdout))
 
-    def write_lock(self, folder: Path, names: Sequence[str]) -> None:
-        """Write a definition and a lock of `names` to `folder`."""
+    def definition(self, names: Sequence[str]) -> Path:
+        """Return the folder with a definition and a lock of `names`."""
+        folder = self.folder / f"definition-{sha256(canonical(sorted(names)))[:12]}"
+        if (folder / "pylock.toml").is_file():
+            return folder
         folder.mkdir(exist_ok=True)
         wanted = ", ".join(f'"{name}"' for name in names)
         path = folder / "pyproject.toml"
@@ -111,6 +113,7 @@ class Bench:
             index_url=self.index.url,
         )
         (folder / "pylock.toml").write_text(write_lock(lock, "pylock.toml"))
+        return folder
 
 
 def wheels() -> list[Path]:
