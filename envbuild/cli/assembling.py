@@ -46,14 +46,14 @@ def image_settings(arguments: argparse.Namespace) -> ImageSettings:
     """Return what the arguments say.
 
     Raises:
-        EnvbuildError: a number of layers that cannot be, or what is no image.
+        UsageError: a number of layers that cannot be, or what is no image.
     """
-    from envbuild.core.errors import EnvbuildError
+    from envbuild.core.errors import UsageError
     from envbuild.core.image_settings import MOST_LAYERS, ImageSettings
     from envbuild.core.reference import ImageReference
 
     if arguments.layers is not None and not 1 <= arguments.layers <= MOST_LAYERS:
-        raise EnvbuildError(f"--layers {arguments.layers}: 1 to {MOST_LAYERS} are possible")
+        raise UsageError(f"--layers {arguments.layers}: 1 to {MOST_LAYERS} are possible")
     if arguments.append_to:
         ImageReference.parse(arguments.append_to)
     return ImageSettings(

@@ -158,7 +158,7 @@ def _explain(plan: Plan, path: Path, arguments: argparse.Namespace) -> int:
 def make(plan: Plan, arguments: argparse.Namespace, path: Path, *, progress: Progress) -> int:
     """Write the context of `plan`, made from the definition in `path`, or build it, as the arguments say."""
     from envbuild import api
-    from envbuild.core.errors import EnvbuildError
+    from envbuild.core.errors import UsageError
     from envbuild.history import remember
     from envbuild.lockfile import lock_folder
 
@@ -167,7 +167,7 @@ def make(plan: Plan, arguments: argparse.Namespace, path: Path, *, progress: Pro
     platforms = subdirs(arguments.platform)
     if arguments.generate_dockerfile is not None:
         if len(platforms) > 1:
-            raise EnvbuildError("a context is for one platform", hint="say one --platform for each folder")
+            raise UsageError("a context is for one platform", hint="say one --platform for each folder")
         api.write_context(plan, arguments.generate_dockerfile, overwrite=arguments.overwrite, root=root)
         folder = str(arguments.generate_dockerfile)
         print(json.dumps({"context": folder, "image_key": plan.image_key}) if arguments.json else folder)

@@ -27,7 +27,7 @@ from envbuild.core.platforms import parse_platform
 from envbuild.core.reference import ImageReference
 from envbuild.core.selection import Chosen
 from envbuild.engines.elf import read_elf
-from envbuild.engines.oci.reuse import packages_of
+from envbuild.engines.oci.earlier import packages_of
 from envbuild.engines.oci.tar import TarWriter
 from envbuild.engines.oci.units import Surroundings
 from envbuild.engines.oci.wheels import WheelUnit
