@@ -112,9 +112,19 @@ def write_context(context: Context, folder: Path, *, overwrite: bool = False) ->
         IntegrityError: one is not what the lock promises.
     """
     with new_folder(folder, overwrite=overwrite) as temporary:
-        for file in context.all_files():
-            _write(file, temporary / file.path)
-        _settle(temporary)
+        fill_folder(context, temporary)
+
+
+def fill_folder(context: Context, folder: Path) -> None:
+    """Write `context` into `folder`, which is empty and which nobody looks at before it is full.
+
+    Raises:
+        PlanError: a file that the context names cannot be read.
+        IntegrityError: one is not what the lock promises.
+    """
+    for file in context.all_files():
+        _write(file, folder / file.path)
+    _settle(folder)
 
 
 def _write(file: ContextFile, target: Path) -> None:

@@ -20,6 +20,9 @@ HOME = "/home/app"
 USER = "1000:1000"
 """Who runs in the image: a numeric user, so that it is the same on every base and needs no `useradd`."""
 
+OWN_VARIABLES = ("HOME", "LOGNAME", "CONDA_PREFIX", "VIRTUAL_ENV")
+"""What every image that we fill sets besides PATH."""
+
 LayerKind = Literal["base", "checks", "apt", "conda", "pip", "files", "config"]
 
 

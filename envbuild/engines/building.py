@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from envbuild.context import Context, write_context
+from envbuild.context import Context, fill_folder
 from envbuild.core.errors import EngineError
 from envbuild.core.keys import sha256
 from envbuild.core.plan import Plan
@@ -107,8 +107,9 @@ def on_disk(context: Context) -> Iterator[tuple[Path, Path]]:
     """Yield the context written to a folder, and a second folder for what the build tells; both vanish."""
     with tempfile.TemporaryDirectory(prefix="envbuild-build-") as temporary:
         folder, told = Path(temporary, "context"), Path(temporary, "told")
+        folder.mkdir()
         told.mkdir()
-        write_context(context, folder)
+        fill_folder(context, folder)
         yield folder, told
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from envbuild.core.errors import EngineError
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
+from envbuild.engines import docker_socket
 from envbuild.engines.build_log import redact
 from envbuild.engines.protocol import Container, ImageInfo, RunOptions
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 PING_TIMEOUT = 5
 """Seconds after which an engine that does not answer counts as not there."""
 
+ANSWER_TIMEOUT = 600
+"""Seconds for any other answer."""
+
 
 class DockerApi:
     """The engine that `DOCKER_HOST` names, else the one at the usual socket."""
@@ -30,6 +34,8 @@ class DockerApi:
 
     def available(self) -> str | None:
         """Return why no engine answers, or None."""
+        if docker_socket.answers(PING_TIMEOUT):
+            return None
         try:
             self._connect(PING_TIMEOUT).ping()
         except EngineError as error:
@@ -41,7 +47,7 @@ class DockerApi:
     @functools.cached_property
     def client(self) -> docker.DockerClient:
         """The connection to the engine."""
-        return self._connect(timeout=600)
+        return self._connect(ANSWER_TIMEOUT)
 
     def _connect(self, timeout: int) -> docker.DockerClient:
         import docker
@@ -61,6 +67,9 @@ class DockerApi:
 
     def inspect(self, name: str) -> ImageInfo | None:
         """Return the image `name`, or None."""
+        said = docker_socket.image_attributes(name, ANSWER_TIMEOUT)
+        if said is not None:
+            return image_info(said) if said else None
         from docker.errors import ImageNotFound
 
         try:

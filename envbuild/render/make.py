@@ -13,7 +13,7 @@ from envbuild.core.bases import OLDEST_CONDA, OLDEST_PYTHON, OLDEST_UBUNTU
 from envbuild.core.definition import Origin
 from envbuild.core.errors import PlanError
 from envbuild.core.names import is_apt_package, is_variable
-from envbuild.core.plan import PREFIX, LayerKind, Plan
+from envbuild.core.plan import OWN_VARIABLES, PREFIX, LayerKind, Plan
 from envbuild.core.reference import ImageReference
 from envbuild.render.app_files import app_copies, app_files
 from envbuild.render.buildfiles import CondaInstaller, Installers, PipInstaller, build_files, choose_installers
@@ -217,7 +217,14 @@ def _config(plan: Plan) -> dict[str, object]:
     own_path = "PATH" in dict(config.variables)
     health = _health_command(plan) if config.health and config.port else ()
     path = "" if own_path else plan.path_prefix
-    return {"config": config, "healthcheck": health, "path_prefix": path}
+    return {"config": config, "variables": _groups(config.variables), "healthcheck": health, "path_prefix": path}
+
+
+def _groups(variables: tuple[tuple[str, str], ...]) -> list[list[tuple[str, str]]]:
+    """Return the variables of each `ENV`: ours in one, the definition's in another, as some engines make a layer of each."""
+    ours = [pair for pair in variables if pair[0] in OWN_VARIABLES]
+    theirs = [pair for pair in variables if pair[0] not in OWN_VARIABLES]
+    return [group for group in (ours, theirs) if group]
 
 
 def _absolute(what: str, path: str) -> str:
