@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envbuild.cli.model_profile import add_profile
+
 if TYPE_CHECKING:
     from envbuild.workspace.models import RegisteredModel
     from envbuild.workspace.workspace import Workspace
@@ -37,6 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     delete.add_argument("-i", "--model-id", required=True, metavar="NAME:VERSION", help="which")
     delete.set_defaults(run=_delete)
     _add_deploy(verbs)
+    add_profile(verbs)
     for one in verbs.choices.values():
         one.add_argument(
             "-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards)"
@@ -91,6 +94,8 @@ def _deploy(arguments: argparse.Namespace) -> int:
 def find_workspace(folder: Path | None, *, create: bool = False) -> Workspace:
     """Return the workspace of `folder`, or the one found upwards from here, made here when `create` and there is none.
 
+    Azure's command lines name the workspace; the name of the one found upwards is accepted in the place of a folder.
+
     Raises:
         WorkspaceError: there is none.
     """
@@ -98,6 +103,8 @@ def find_workspace(folder: Path | None, *, create: bool = False) -> Workspace:
     from envbuild.workspace.workspace import Workspace
 
     try:
+        if folder is not None and not folder.is_dir() and (here := Workspace.find()).name == str(folder):
+            return here
         return Workspace.find(folder)
     except WorkspaceError:
         if not create:

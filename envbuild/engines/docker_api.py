@@ -15,7 +15,7 @@ from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
 from envbuild.engines import docker_socket
 from envbuild.engines.build_log import redact
-from envbuild.engines.protocol import Container, ImageInfo, RunOptions
+from envbuild.engines.protocol import Container, ImageInfo, RunOptions, Usage
 
 if TYPE_CHECKING:
     import docker
@@ -154,6 +154,16 @@ class DockerApi:
                 return bool(self.client.containers.get(container.id).status == "running")
         except NotFound:
             return False
+
+    def usage(self, container: Container) -> Usage:
+        """Return what the container used; memory without the files that the kernel may drop, as `docker stats` has it."""
+        with _worded("ask for the use of the container"):
+            said = self.client.api.stats(container.id, stream=False, one_shot=True)
+        memory = said.get("memory_stats") or {}
+        inner = memory.get("stats") or {}
+        cached = inner.get("total_inactive_file", inner.get("inactive_file", 0))
+        cpu = ((said.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage", 0)
+        return Usage(cpu_seconds=cpu / 1e9, memory=max(0, int(memory.get("usage", 0)) - int(cached)))
 
     def stop(self, container: Container, *, patience: int = 10) -> None:
         """End the container and remove it; one that is gone already is no error."""

@@ -8,7 +8,7 @@ import signal
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +60,18 @@ def place(app: App, folder: Path) -> Mapping[str, str]:
     return {name: f"{folder}{value}" if value.startswith("/") else value for name, value in app.variables}
 
 
-def start_service(app: App, python: Path, folder: Path, *, port: int, variables: Mapping[str, str]) -> LocalService:
+def start_service(
+    app: App,
+    python: Path,
+    folder: Path,
+    *,
+    port: int,
+    variables: Mapping[str, str],
+    before: Sequence[str] = (),
+) -> LocalService:
     """Place `app` below `folder`, start its command with `python` on 127.0.0.1:`port`, and wait until it answers.
+
+    `before` stands before the command: a program that starts it within limits.
 
     Raises:
         ServiceError: it ended, or did not answer in time; the message holds the end of its log.
@@ -75,7 +85,7 @@ def start_service(app: App, python: Path, folder: Path, *, port: int, variables:
         environment.pop(name, None)
     server = folder / app.command[1].lstrip("/")
     log = folder / "service.log"
-    argv = [str(python), str(server), "--host", "127.0.0.1", "--port", str(port)]
+    argv = [*before, str(python), str(server), "--host", "127.0.0.1", "--port", str(port)]
     process = programs.start(argv, log=log, cwd=folder / app.workdir.lstrip("/"), env=environment)
     service = LocalService(pid=process.pid, port=port, log=log, folder=folder)
     try:

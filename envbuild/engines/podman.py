@@ -9,7 +9,8 @@ from typing import Any
 from envbuild.engines.argv import run_arguments
 from envbuild.engines.cli_engine import CliEngine
 from envbuild.engines.docker_api import image_info
-from envbuild.engines.protocol import Container, ImageInfo, RunOptions
+from envbuild.engines.limits import namespace_usage
+from envbuild.engines.protocol import Container, ImageInfo, RunOptions, Usage
 
 
 class PodmanEngine(CliEngine):
@@ -42,6 +43,11 @@ class PodmanEngine(CliEngine):
         """Tell whether the container still runs."""
         said = self.run("container", "inspect", "--format={{.State.Running}}", container.id, check=False)
         return said.code == 0 and said.stdout.strip() == "true"
+
+    def usage(self, container: Container) -> Usage:
+        """Return what the container's processes used; they are processes of this machine."""
+        said = self.run("container", "inspect", "--format={{.State.Pid}}", container.id, check=False)
+        return namespace_usage(int(said.stdout.strip() or 0))
 
     def stop(self, container: Container, *, patience: int = 10) -> None:
         """End the container and remove it; one that is gone already is no error."""

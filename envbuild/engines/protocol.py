@@ -104,6 +104,14 @@ class Container:
         return f"http://127.0.0.1:{dict(self.ports)[port]}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a service used: CPU seconds so far, and bytes of memory, at this moment or at their peak."""
+
+    cpu_seconds: float
+    memory: int
+
+
 class Engine(Protocol):
     """Turns a plan into an image."""
 
@@ -180,6 +188,9 @@ class ContainerEngine(ImageEngine, Protocol):
 
     def running(self, container: Container) -> bool:
         """Tell whether the container still runs."""
+
+    def usage(self, container: Container) -> Usage:
+        """Return what the running container used; a container that ended used nothing more."""
 
     def stop(self, container: Container, *, patience: int = 10) -> None:
         """End the container, gently for `patience` seconds, and remove it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from envbuild.azureml.core.resource_configuration import ResourceConfiguration
 from envbuild.azureml.inference import InferenceConfig
 from envbuild.azureml.packaging import ModelPackage, start_package
+from envbuild.azureml.profiling import ModelProfile, bodies_of, start_profile
 from envbuild.core.errors import WorkspaceError
 from envbuild.serving.shim.azureml.core.model import Model as _InImage
 from envbuild.workspace.models import (
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from envbuild.azureml.core.webservice import Webservice
     from envbuild.azureml.core.workspace import Workspace
 
-__all__ = ["InferenceConfig", "Model", "ModelPackage"]
+__all__ = ["InferenceConfig", "Model", "ModelPackage", "ModelProfile"]
 
 Tags = Mapping[str, str] | Sequence[str | Sequence[str]]
 """Azure's ways to name tags: a dictionary, or a list of names and of `[name, value]` pairs."""
@@ -217,6 +218,45 @@ class Model:
         if show_output:
             service.wait_for_deployment(show_output=True)
         return service
+
+    @staticmethod
+    def profile(
+        workspace: Workspace,
+        profile_name: str,
+        models: Sequence[Model],
+        inference_config: InferenceConfig | None = None,
+        input_dataset: Any = None,
+        cpu: float | None = None,
+        memory_in_gb: float | None = None,
+        description: str | None = None,
+        *,
+        engine: str = "auto",
+        requests: int | None = None,
+        concurrency: int = 1,
+    ) -> ModelProfile:
+        """Start to measure how much CPU and memory a service of `models` needs, asking it what `input_dataset` holds.
+
+        `cpu` and `memory_in_gb` are the most that is tried. `engine` is a container engine, or `local`: a process of this
+        machine. `requests` are sent at each pair of limits (every row once, 50 at least), over `concurrency` connections.
+
+        Raises:
+            DefinitionError: the data set has not one column, or a limit is out of Azure's range.
+            ServiceError: there is nothing that could be served.
+            WorkspaceError: the name is taken.
+        """
+        return start_profile(
+            workspace,
+            profile_name,
+            models,
+            inference_config,
+            bodies_of(input_dataset),
+            cpu=cpu,
+            memory=memory_in_gb,
+            description=description or "",
+            engine=engine,
+            requests=requests,
+            concurrency=concurrency,
+        )
 
     # one model
 
