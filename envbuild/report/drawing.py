@@ -35,6 +35,17 @@ def treemap(entries: Sequence[Entry], numbers: dict[tuple[str, str], int]) -> Ht
     )
 
 
+def legend(entries: Sequence[Entry]) -> Html | None:
+    """Return what the colours say; None where no package is known to be asked for."""
+    if not any(one.requested for one in entries):
+        return None
+    items = []
+    for layer in dict.fromkeys(one.layer for one in sorted(entries, key=lambda one: one.layer)):
+        items.append(tag("li", f"{layer}, the definition asks for it", class_=f"{layer}-asked"))
+        items.append(tag("li", f"{layer}, another package needs it", class_=layer))
+    return tag("ul", *items, class_="legend")
+
+
 def _groups(entries: Sequence[Entry]) -> list[tuple[str, int, list[Entry]]]:
     layers: dict[str, list[Entry]] = {}
     for entry in sorted(entries, key=lambda one: (-(one.size or 0), one.name)):
@@ -69,6 +80,7 @@ def _package(entry: Entry, box: Box, number: int) -> Html:
         _rect(at, "package"),
         *_labels(entry, at),
         href=f"#p{number}",
+        class_="asked" if entry.requested else None,
         data_number=number,
         aria_label=label,
     )

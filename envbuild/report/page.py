@@ -10,7 +10,7 @@ from pathlib import Path
 from envbuild.core.diff import Change
 from envbuild.core.graph import Branch
 from envbuild.formats.diff_text import size_text, versions
-from envbuild.report.drawing import treemap
+from envbuild.report.drawing import legend, treemap
 from envbuild.report.facts import Entry, Report
 from envbuild.report.markup import Html, join, raw, tag, text
 
@@ -81,7 +81,8 @@ def _header(report: Report) -> Html:
         "keys": "Keys",
     }
     links = [tag("a", title, href=f"#{name}") for name, title in sections.items()]
-    return tag("header", tag("h1", _bdi(report.title)), tag("dl", *rows), tag("nav", *links))
+    # beside the header, and not in it, for it stays at the top while the page moves
+    return join([tag("header", tag("h1", _bdi(report.title)), tag("dl", *rows)), tag("nav", *links)])
 
 
 def _bdi(value: object) -> Html:
@@ -101,6 +102,7 @@ def _size(report: Report, numbers: dict[tuple[str, str], int]) -> Html:
         "size",
         "Size by layer and package",
         tag("p", "Areas are the sizes of the archives that are downloaded. A package leads to its row below."),
+        legend(report.entries),
         treemap(report.entries, numbers),
         tag(
             "div",
@@ -232,7 +234,7 @@ def _keys(report: Report) -> Html:
     named = lock_row | {"image key": report.image_key, "image": report.image_name}
     rows = [tag("div", tag("dt", name), tag("dd", tag("code", value))) for name, value in named.items() if value]
     layers = list(_layer_rows(report))
-    head = tag("tr", *(tag("th", one, scope="col") for one in ("layer", "what", "key")))
+    head = tag("tr", *(tag("th", one, scope="col") for one in ("layer", "what", "to download", "key")))
     table = tag("div", tag("table", tag("thead", head), tag("tbody", *layers)), class_="wide") if layers else None
     note = None if layers else tag("p", "A lock alone has no image key: name its definition to see the layers.")
     return _section("keys", "Keys", tag("dl", *rows), table, note)
@@ -240,9 +242,11 @@ def _keys(report: Report) -> Html:
 
 def _layer_rows(report: Report) -> Iterator[Html]:
     for layer in report.layers:
+        size = sum(one.size or 0 for one in report.entries if one.layer == layer.kind)
         yield tag(
             "tr",
             tag("th", layer.kind, scope="row"),
             tag("td", _bdi(layer.title)),
+            tag("td", size_text(size) if size else "", class_="number"),
             tag("td", tag("code", text(layer.key))),
         )

@@ -4,32 +4,34 @@
   const chosen = document.getElementById("chosen");
   const table = document.getElementById("table");
   const rows = [...table.tBodies[0].rows];
-  const line = (name, value) => {
+  const line = (name, ...values) => {
     const p = document.createElement("p");
-    p.textContent = `${name}: ${value}`;
+    p.append(`${name}: `, ...values);
     return p;
   };
+  const names = (cell, none) => (cell.textContent ? [...cell.cloneNode(true).childNodes] : [none]);
   const show = (number) => {
     const row = document.getElementById(`p${number}`);
     const cell = (at) => row.cells[at].textContent;
     const title = document.createElement("h3");
     title.textContent = `${cell(0)} ${cell(1)}`;
     const wanted = row.dataset.requested ? "the definition asks for it" : "no one but other packages asks for it";
-    const lines = [line("size", `${cell(3)}, layer ${cell(2)}`), line("licence", cell(4)), line("needs", cell(5) || "nothing"),
-      line("needed by", cell(6) || wanted), line("from", row.dataset.place || "unknown"), line("hash", row.dataset.digest || "none")];
+    const lines = [line("size", `${cell(3)}, layer ${cell(2)}`), line("licence", cell(4)), line("needs", ...names(row.cells[5], "nothing")),
+      line("needed by", ...names(row.cells[6], wanted)), line("from", row.dataset.place || "unknown"), line("hash", row.dataset.digest || "none")];
     const link = document.createElement("a");
     link.href = `#p${number}`;
     link.textContent = "its row";
     chosen.replaceChildren(title, ...lines, link);
+    for (const box of boxes) box.classList.toggle("on", box.dataset.number === number);
+    // from package to package, without leaving the picture; the last link leads to the row
+    for (const one of chosen.querySelectorAll("p a")) one.addEventListener("click", (event) => choose(event, one.hash.slice(2)));
+  };
+  const choose = (event, number) => {
+    event.preventDefault();
+    show(number);
   };
   const boxes = [...document.querySelectorAll(".treemap a")];
-  for (const box of boxes) {
-    box.addEventListener("click", (event) => {
-      event.preventDefault();
-      boxes.forEach((one) => one.classList.toggle("on", one === box));
-      show(box.dataset.number);
-    });
-  }
+  for (const box of boxes) box.addEventListener("click", (event) => choose(event, box.dataset.number));
   const filter = document.getElementById("filter");
   filter.parentElement.hidden = false;
   filter.addEventListener("input", () => {

@@ -38,6 +38,11 @@ def test_a_click_on_the_treemap_shows_the_package(chromium, report):
     assert "8.6 MiB, layer conda" in shown
     assert "needs: openssl" in shown
     assert chromium.run("return document.querySelectorAll('.treemap a.on').length") == 1
+    # and from there to what it needs, without leaving the picture
+    chromium.click("#chosen p a")
+    assert chromium.run("return document.querySelector('#chosen h3').innerText").startswith("openssl")
+    assert chromium.run("return document.querySelector('.treemap a.on').getAttribute('aria-label')").startswith("openssl")
+    assert chromium.run("return location.hash") == ""
     is_quiet(chromium, report)
 
 
