@@ -16,6 +16,7 @@ from envbuild import api
 from envbuild.app import ServedModel
 from envbuild.azureml.core.environment import Environment, EnvironmentReference
 from envbuild.azureml.inference import InferenceConfig
+from envbuild.azureml.mlflow_models import mlflow_environment
 from envbuild.azureml.records import LogProgress, Record, guarded, new_id, now
 from envbuild.azureml.registered import find, store
 from envbuild.azureml.sections import ContainerRegistry
@@ -216,10 +217,13 @@ def packaged(
 
 
 def _without_script(workspace: Workspace, models: Sequence[Model]) -> tuple[RegisteredEnvironment, str]:
+    if len(models) == 1 and (found := mlflow_environment(workspace, models[0])) is not None:
+        return store(workspace, found), "mlflow"
     if len(models) != 1 or models[0].model_framework not in WITHOUT_SCRIPT:
         raise ServiceError(
             "without an inference configuration, exactly one model of a framework is served",
-            hint=f"register it with model_framework= one of {', '.join(WITHOUT_SCRIPT)}, or give an InferenceConfig",
+            hint=f"register it with model_framework= one of {', '.join(WITHOUT_SCRIPT)}, or a folder with MLmodel, "
+            "or give an InferenceConfig",
         )
     model = models[0]
     driver = WITHOUT_SCRIPT[model.model_framework]

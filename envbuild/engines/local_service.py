@@ -68,10 +68,12 @@ def start_service(
     port: int,
     variables: Mapping[str, str],
     before: Sequence[str] = (),
+    start_limit: float = 0.0,
 ) -> LocalService:
     """Place `app` below `folder`, start its command with `python` on 127.0.0.1:`port`, and wait until it answers.
 
-    `before` stands before the command: a program that starts it within limits.
+    `before` stands before the command: a program that starts it within limits. `start_limit` is how many seconds it has
+    at least, where that is more than the usual limit.
 
     Raises:
         ServiceError: it ended, or did not answer in time; the message holds the end of its log.
@@ -89,20 +91,26 @@ def start_service(
     process = programs.start(argv, log=log, cwd=folder / app.workdir.lstrip("/"), env=environment)
     service = LocalService(pid=process.pid, port=port, log=log, folder=folder)
     try:
-        wait_until_healthy(f"{service.url}{app.health}", alive=lambda: process.poll() is None, log=lambda: _tail(log))
+        wait_until_healthy(
+            f"{service.url}{app.health}",
+            alive=lambda: process.poll() is None,
+            log=lambda: _tail(log),
+            limit=start_limit,
+        )
     except BaseException:
         service.stop()
         raise
     return service
 
 
-def wait_until_healthy(url: str, *, alive: Callable[[], bool], log: Callable[[], str]) -> None:
-    """Ask `url` until it answers 200.
+def wait_until_healthy(url: str, *, alive: Callable[[], bool], log: Callable[[], str], limit: float = 0.0) -> None:
+    """Ask `url` until it answers 200, for `limit` seconds where that is more than the usual limit.
 
     Raises:
         ServiceError: `alive` said no, or the time is over; with what `log` returns.
     """
-    end = time.monotonic() + _START_LIMIT
+    patience = max(limit, _START_LIMIT)
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         if _answers(url):
             return
@@ -114,7 +122,7 @@ def wait_until_healthy(url: str, *, alive: Callable[[], bool], log: Callable[[],
                 )
             )
         time.sleep(0.1)
-    raise ServiceError(f"the service did not answer {url} within {_START_LIMIT:.0f} s\n{log()}")
+    raise ServiceError(f"the service did not answer {url} within {patience:.0f} s\n{log()}")
 
 
 def _answers(url: str) -> bool:

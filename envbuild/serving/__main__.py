@@ -19,4 +19,6 @@ def package_name() -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--mini-batches"]:
+        raise SystemExit(import_module(f"{package_name()}.mini_batches").main())
     raise SystemExit(import_module(f"{package_name()}.command").main(sys.argv[1:]))
