@@ -309,7 +309,7 @@ def _probe(node: Node, findings: Findings) -> float:
 def _say_no_effect(root: Node, findings: Findings) -> None:
     for key in _NO_EFFECT:
         if root.has(key):
-            findings.note(root.get(key).origin, f"{key} has no effect: everything runs on this machine")
+            findings.note(root.get(key).origin, "has no effect: everything runs on this machine")
 
 
 def _name(root: Node, key: str, findings: Findings) -> str:

@@ -27,6 +27,9 @@ HOMES = {
     "environment": "environment",
     "run": "run",
     "service": "service",
+    "deploy": "deploy",
+    "endpoint": "endpoint",
+    "batch": "batch",
     "azureml-run": "run",
     "diff": "diff",
     "export": "locks",
@@ -50,7 +53,18 @@ HOMES = {
 GROUPS = {
     "definitions and locks": ("init", "lock", "show", "diff", "why", "tree", "outdated", "export", "import", "audit"),
     "images": ("image", "report"),
-    "models and services": ("package", "serve", "run", "model", "environment", "service", "azureml-run"),
+    "models and services": (
+        "package",
+        "serve",
+        "run",
+        "model",
+        "environment",
+        "service",
+        "deploy",
+        "endpoint",
+        "batch",
+        "azureml-run",
+    ),
     "this machine and your tools": ("demo", "doctor", "clean", "hook", "schema", "completion"),
 }
 """How the help lists the commands."""

@@ -1,7 +1,9 @@
 """Files that Azure's SDKs and their users wrote: read, saved, and the same again."""
 
 import json
+import re
 import tarfile
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from envbuild.azureml.core.conda_dependencies import CondaDependencies
 from envbuild.azureml.core.environment import Environment
 from envbuild.azureml.core.model import InferenceConfig
 from envbuild.azureml.core.runconfig import RunConfiguration
+from envbuild.azureml.deployment_yaml import read_deployments
 from envbuild.azureml.job import load_job
 from envbuild.azureml.v2 import asset_of, dump, load_environment
 from envbuild.core.errors import DefinitionError, WorkspaceError
@@ -207,3 +210,32 @@ def test_every_inference_configuration_of_v1_is_read(corpus, tmp_path):
         config = InferenceConfig.from_file(tmp_path / "deep" / path.name)
         assert Path(config.entry_script).name == content["entryScript"]
         assert "numpy" in config.environment.python.conda_dependencies.conda_packages
+
+
+WHY_NOT = (
+    "has no code_configuration:",  # a container of its own, or Triton's server
+    "is a model of Triton's server",
+    "is not Python",  # R's plumber
+    "<",  # a placeholder that the example's script fills in
+    "has a placeholder",
+)
+
+
+def test_every_deployment_and_endpoint_is_read_or_refused_with_a_reason(corpus):
+    kinds = Counter()
+    for one in entries(corpus, "v2_env"):
+        if one["role"] != "parent_yaml":
+            continue
+        found, problems = None, ()
+        try:
+            found = read_deployments(corpus / one["dest"])
+        except DefinitionError as error:
+            problems = error.problems
+        if problems and problems[0].message.startswith("is neither an endpoint nor a deployment"):
+            assert not re.search("Online|Batch|online|batch", one["subkind"]), one["dest"]
+            continue
+        for problem in problems:
+            assert problem.line, one["dest"]
+            assert any(why in problem.message for why in WHY_NOT), (one["dest"], problem)
+        kinds["refused" if problems else type(found).__name__] += 1
+    assert kinds == {"OnlineDeployment": 20, "Endpoint": 25, "BatchDeployment": 11, "refused": 17}
