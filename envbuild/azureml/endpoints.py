@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import sys
 import time
 import urllib.error
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 KIND = "endpoint"
 HOUR = 3600
+_NOTICED = 0.6
+"""Seconds after which the router has read new routes: twice its interval. What was taken off may be ended then,
+and what was added answers."""
 
 
 class OnlineEndpoint:
@@ -166,6 +170,7 @@ class OnlineEndpoint:
             for one in self.values["deployments"].values():
                 stop(one)
             self.workspace.core.catalogue.delete_record(KIND, self.name)
+            shutil.rmtree(self._record.folder, ignore_errors=True)
 
     def invoke(self, body: bytes, deployment: str = "") -> bytes:
         """Send one request to score, to `deployment` or by the traffic's split, and return the answer.
@@ -252,7 +257,9 @@ class OnlineEndpoint:
             for name, one in values["deployments"].items()
         }
         write_atomic(self._record.folder / "routes.json", json.dumps({"deployments": routes}, indent=2))
-        if not _alive((values.get("router") or {}).get("pid")):
+        if _alive((values.get("router") or {}).get("pid")):
+            time.sleep(_NOTICED)
+        else:
             self._start_router()
 
     def _start_router(self) -> None:
