@@ -23,7 +23,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="score a file or a folder",
         description="With a v2 batch deployment YAML, one that `envbuild deploy` kept, or an inference configuration and models.",
     )
-    run.add_argument("deployment", nargs="?", default="", metavar="deployment.yml|NAME")
+    run.add_argument(
+        "deployment",
+        nargs="?",
+        default="",
+        metavar="deployment.yml|NAME",
+        help="a batch deployment, or one that deploy kept",
+    )
     run.add_argument("--ic", "--inference-config-file", dest="ic", type=Path, metavar="inferenceconfig.json", help="instead of a deployment")  # fmt: skip
     run.add_argument("-m", "--model", action="append", default=[], metavar="NAME[:V]", help="with --ic; repeatable")
     run.add_argument("-i", "--input", required=True, type=Path, metavar="PATH", help="a file, or a folder with files")

@@ -27,13 +27,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ("delete", _delete, "end an endpoint with all its deployments, or one deployment"),
     ):
         one = verbs.add_parser(name, help=text)
-        one.add_argument("-n", "--name", required=True)
+        one.add_argument("-n", "--name", required=True, help="the endpoint's")
         one.set_defaults(run=run)
         if name == "update":
             one.add_argument("--traffic", nargs="+", default=[], metavar="NAME=PERCENT", help="adds up to 100")
             one.add_argument("--mirror-traffic", nargs="+", default=[], metavar="NAME=PERCENT", help="gets copies, its answers are dropped")  # fmt: skip
         if name in ("invoke", "logs", "delete"):
-            one.add_argument("-d", "--deployment-name", default="", required=name == "logs", metavar="NAME")
+            one.add_argument(
+                "-d",
+                "--deployment-name",
+                default="",
+                required=name == "logs",
+                metavar="NAME",
+                help="one of its deployments",
+            )
         if name == "invoke":
             one.add_argument("-r", "--request-file", type=Path, metavar="FILE", help="the request's body (default: standard input)")  # fmt: skip
     for one in verbs.choices.values():

@@ -37,6 +37,20 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "envbuild run train.py --alpha 0.1              # what is behind the script goes to it",
         "envbuild run -e environment.yml -d src train.py",
     ),
+    "envbuild deploy": (
+        "envbuild deploy blue.yml green.yml             # what `az ml online-deployment create -f` takes",
+        "envbuild deploy green.yml --all-traffic",
+        "envbuild deploy endpoint.yml --check           # only read it",
+    ),
+    "envbuild endpoint update": ('envbuild endpoint update -n my-endpoint --traffic "blue=90 green=10"',),
+    "envbuild endpoint invoke": ("envbuild endpoint invoke -n my-endpoint -r request.json",),
+    "envbuild batch run": (
+        "envbuild batch run deployment.yml --input images/ --output scored/",
+        "envbuild batch run --ic inferenceconfig.json -m iris:1 --input rows/ --output scored/",
+    ),
+    "envbuild model profile": (
+        "envbuild model profile -n first -m iris:1 --ic inferenceconfig.json --requests-file requests.txt",
+    ),
     "envbuild model register": ("envbuild model register --name iris --model-path model.pkl",),
     "envbuild diff": (
         "envbuild diff old/conda-lock.yml conda-lock.yml",

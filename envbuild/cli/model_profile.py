@@ -23,7 +23,14 @@ def add_profile(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("-n", "--name", default="", help="the profile's, which no other has")
     parser.add_argument("-m", "--model", "-i", "--i", "--model-id", dest="model", action="append", default=[], metavar="NAME[:V]", help="repeatable")  # fmt: skip
-    parser.add_argument("--ic", "--inference-config-file", dest="ic", type=Path, metavar="inferenceconfig.json")
+    parser.add_argument(
+        "--ic",
+        "--inference-config-file",
+        dest="ic",
+        type=Path,
+        metavar="inferenceconfig.json",
+        help="the script and its environment",
+    )
     parser.add_argument("--idi", "--input-dataset-id", dest="dataset", default="", metavar="NAME[:V]", help="a registered data set with one column, a request in each row")  # fmt: skip
     parser.add_argument(
         "--requests-file", type=Path, metavar="FILE", help="instead: a file with a request on each line"
@@ -34,7 +41,7 @@ def add_profile(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--concurrency", type=int, default=1, metavar="N", help="connections at one time (1)")
     parser.add_argument("--cpu", type=float, metavar="CPUS", help="the most that is tried, 0.1 to 3.5")
     parser.add_argument("--memory-in-gb", "--gb", type=float, metavar="GB", help="the most that is tried, 0.1 to 15")
-    parser.add_argument("-d", "--description", default="")
+    parser.add_argument("-d", "--description", default="", help="kept with the profile")
     parser.add_argument("--engine", choices=("auto", "docker", "podman", "local"), default="auto", help="where: in containers, or as a process of this machine (local)")  # fmt: skip
     parser.add_argument("--add-tag", action="append", default=[], metavar="KEY=VALUE", help="for the models, to keep what was found")  # fmt: skip
     parser.add_argument("-g", "--resource-group", default="", help="no effect: a workspace here is in none")
