@@ -352,9 +352,16 @@ def default_secrets() -> dict[str, Path]:
 
 
 def install(
-    lock: Lock, *, root: Path = Path(), prefix: Path | None = None, progress: Progress = SILENT
+    lock: Lock,
+    *,
+    definition: Definition | None = None,
+    root: Path = Path(),
+    prefix: Path | None = None,
+    progress: Progress = SILENT,
 ) -> LocalEnvironment:
     """Install `lock` as a prefix on this machine, or return the one that is there; `root` is where its relative paths start.
+
+    What the URLs of `definition` say in `${NAME}` (a login, a variable in a path) goes to the same hosts here.
 
     Raises:
         EngineError: this machine has no interpreter of the lock's version, or an installation failed.
@@ -363,9 +370,11 @@ def install(
     from envbuild.core.platforms import this_platform
     from envbuild.core.selection import select
     from envbuild.engines.local import install as install_locally
+    from envbuild.net.url_variables import UrlVariables
 
     selection = select(lock, this_platform().subdir)
-    return install_locally(lock, selection, prefix, folder=root, progress=progress)
+    urls = UrlVariables.of(definition)
+    return install_locally(lock, selection, prefix, folder=root, progress=progress, urls=urls)
 
 
 @contextmanager
@@ -384,7 +393,7 @@ def serve_local(
     plan = package.plan
     if plan.app is None:
         raise ServiceError("there is nothing to serve")
-    environment = install(plan.lock, root=package.root, progress=progress)
+    environment = install(plan.lock, definition=plan.definition, root=package.root, progress=progress)
     with TemporaryDirectory(prefix="envbuild-service-") as temporary:
         target = folder or Path(temporary)
         service = start_service(

@@ -252,7 +252,7 @@ def _image(core: CoreWorkspace, found: LockedEnvironment, platform: str, progres
 
 
 def _prefix(found: LockedEnvironment, progress: LogProgress) -> dict[str, Any]:
-    environment = api.install(found.lock, root=found.root, progress=progress)
+    environment = api.install(found.lock, definition=found.definition, root=found.root, progress=progress)
     progress.line(f"{environment.prefix}: installed")
     return {"image": str(environment.prefix)}
 

@@ -221,7 +221,7 @@ def _as_process(record: Record, made: api.Package, progress: LogProgress) -> dic
     if plan.definition.user_managed:
         python = Path(sys.executable)
     else:
-        python = api.install(plan.lock, root=made.root, progress=progress).python
+        python = api.install(plan.lock, definition=plan.definition, root=made.root, progress=progress).python
     folder = record.folder / "app"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

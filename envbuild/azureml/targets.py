@@ -30,7 +30,7 @@ def on_this_machine(task: Task, found: LockedEnvironment, progress: LogProgress)
         python, variables = found.definition.interpreter_path or "python", dict(os.environ)
         python = sys.executable if python == "python" else python
     else:
-        environment = api.install(found.lock, root=found.root, progress=progress)
+        environment = api.install(found.lock, definition=found.definition, root=found.root, progress=progress)
         python, variables = str(environment.python), environment.variables()
         variables = {name: value for name, value in variables.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
     variables |= {**dict(found.definition.variables), **task.variables, **task.about()}

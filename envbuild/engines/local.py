@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -22,8 +21,8 @@ from envbuild.core.selection import Chosen, Selection
 from envbuild.engines.interpreters import find_interpreter, uv_argv
 from envbuild.net.clean import clean_environment
 from envbuild.net.credentials import CredentialFinder, mask
+from envbuild.net.url_variables import UrlVariables
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 MARKER = ".envbuild-prefix.json"
 _FORMAT = 1
 
@@ -52,10 +51,11 @@ def install(
     interpreter: str = "",
     offline: bool = False,
     progress: Progress = SILENT,
+    urls: UrlVariables | None = None,
 ) -> LocalEnvironment:
     """Install `selection` of `lock` as `prefix` (one in the cache where none is given), or return it where it is complete.
 
-    `folder` is where the lock's relative paths start. An interrupted installation leaves no marker and is begun anew;
+    `folder` is where the lock's relative paths start; `urls` fills variables in its URLs. An interrupted installation leaves no marker and is begun anew;
     two at once wait for each other. Every file is checked against the lock's hash.
 
     Raises:
@@ -74,9 +74,8 @@ def install(
     with files.exclusive(place.with_name(f".{place.name}.lock")):
         if _installed(place) != key:
             _clear(place)
-            _fill(
-                lock, selection, environment, folder=folder, interpreter=interpreter, offline=offline, progress=progress
-            )
+            pip = _PipSide(folder=folder, offline=offline, urls=urls or UrlVariables())
+            _fill(lock, selection, environment, pip, interpreter=interpreter, progress=progress)
             files.write_atomic(place / MARKER, json.dumps({"format": _FORMAT, "key": key}))
     return environment
 
@@ -117,10 +116,9 @@ def _fill(
     lock: Lock,
     selection: Selection,
     environment: LocalEnvironment,
+    pip: _PipSide,
     *,
-    folder: Path,
     interpreter: str,
-    offline: bool,
     progress: Progress,
 ) -> None:
     if selection.conda:
@@ -133,7 +131,7 @@ def _fill(
         _make_venv(lock, environment.prefix, interpreter, progress)
     if selection.pip:
         with progress.step(f"installing {len(selection.pip)} distributions", total=len(selection.pip)):
-            _install_pip(selection.pip, environment, folder, offline=offline)
+            _install_pip(selection.pip, environment, pip)
 
 
 def _make_venv(lock: Lock, place: Path, interpreter: str, progress: Progress) -> None:
@@ -153,21 +151,30 @@ def _make_venv(lock: Lock, place: Path, interpreter: str, progress: Progress) ->
         raise EngineError(f"{python} is Python {found}; the lock is for {wanted}")
 
 
-def _install_pip(chosen: Sequence[Chosen], environment: LocalEnvironment, folder: Path, *, offline: bool) -> None:
-    finder = CredentialFinder(environ=os.environ, home=Path.home())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PipSide:
+    """Where files of pip's side come from: paths start at `folder`; `urls` and `finder` complete URLs."""
+
+    folder: Path
+    offline: bool
+    urls: UrlVariables
+    finder: CredentialFinder = field(default_factory=lambda: CredentialFinder(environ=os.environ, home=Path.home()))
+
+
+def _install_pip(chosen: Sequence[Chosen], environment: LocalEnvironment, side: _PipSide) -> None:
     with tempfile.TemporaryDirectory(prefix="envbuild-local-") as temporary:
         pylock = Path(temporary) / "pylock.toml"
-        pylock.write_text("\n".join(_pylock(chosen, folder, finder)))
+        pylock.write_text("\n".join(_pylock(chosen, side)))
         # a lock holds no credentials; a private index's were just put in
         pylock.chmod(0o600)
         argv = uv_argv(
             "pip", "install", "--quiet", "--python", str(environment.python), "--no-deps", "--break-system-packages"
         )
         built = [text for one in chosen if not one.is_wheel for text in ("--no-binary", one.package.name)]
-        argv += ["--only-binary", ":all:", *built, *(["--offline"] if offline else []), "-r", str(pylock)]
-        done = programs.run(argv, cwd=folder, env=clean_environment(os.environ), check=False)
+        argv += ["--only-binary", ":all:", *built, *(["--offline"] if side.offline else []), "-r", str(pylock)]
+        done = programs.run(argv, cwd=side.folder, env=clean_environment(os.environ), check=False)
     if done.code != 0:
-        raise _failure(done, temporary, [*_secrets(chosen, finder)])
+        raise _failure(done, temporary, [*_secrets(chosen, side)])
 
 
 def _failure(
@@ -181,7 +188,7 @@ def _failure(
     return EngineError(f"the distributions cannot be installed:\n{said}")
 
 
-def _pylock(chosen: Sequence[Chosen], folder: Path, finder: CredentialFinder) -> Iterator[str]:
+def _pylock(chosen: Sequence[Chosen], side: _PipSide) -> Iterator[str]:
     """Yield a pylock.toml with the one file of each distribution, so that nothing is left to choose."""
     yield 'lock-version = "1.0"'
     yield 'created-by = "envbuild"'
@@ -196,7 +203,7 @@ def _pylock(chosen: Sequence[Chosen], folder: Path, finder: CredentialFinder) ->
             source = f"url = {json.dumps(package.vcs.url)}, commit-id = {json.dumps(package.vcs.commit)}"
             yield f"vcs = {{ type = {json.dumps(package.vcs.type)}, {source}{place} }}"
         elif one.file is not None:
-            yield _source(one, _location(one.file, folder, finder))
+            yield _source(one, _location(one.file, side))
         else:
             raise EngineError(f"{package.name} is a folder; the local engine installs files and commits only")
 
@@ -213,11 +220,11 @@ def _source(chosen: Chosen, location: str) -> str:
     return f"wheels = [{table}]" if chosen.is_wheel else f"sdist = {table}"
 
 
-def _location(file: PipFile, folder: Path, finder: CredentialFinder) -> str:
+def _location(file: PipFile, side: _PipSide) -> str:
     if file.path:
-        return f"path = {json.dumps(str((folder / file.path).resolve()))}"
-    url = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), file.url)
-    credential = finder.for_url(url)
+        return f"path = {json.dumps(str((side.folder / file.path).resolve()))}"
+    url = side.urls.fill(file.url)
+    credential = side.finder.for_url(url)
     if credential is None or not (credential.password or credential.token):
         return f"url = {json.dumps(url)}"
     parts = urlsplit(url)
@@ -226,8 +233,9 @@ def _location(file: PipFile, folder: Path, finder: CredentialFinder) -> str:
     return f"url = {json.dumps(urlunsplit(parts._replace(netloc=host)))}"
 
 
-def _secrets(chosen: Sequence[Chosen], finder: CredentialFinder) -> Iterator[str]:
+def _secrets(chosen: Sequence[Chosen], side: _PipSide) -> Iterator[str]:
+    yield from side.urls.secrets()
     for one in chosen:
-        credential = finder.for_url(one.file.url) if one.file and one.file.url else None
+        credential = side.finder.for_url(side.urls.fill(one.file.url)) if one.file and one.file.url else None
         if credential is not None:
             yield from credential.secrets

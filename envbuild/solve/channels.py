@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable
 
 from envbuild.core.definition import CondaSpec
+from envbuild.core.errors import SolveError
+from envbuild.net.credentials import strip_credentials
+from envbuild.net.url_variables import ALLOWED, is_allowed, place_of
 
 DEFAULTS = "defaults"
 
@@ -35,7 +38,15 @@ def expand_channels(channels: Iterable[str], platform: str) -> tuple[str, ...]:
 
 
 def _with_variables(name: str) -> str:
-    return os.path.expandvars(name) if "://" in name and _PLACEHOLDER.search(name) else name
+    if "://" not in name or not _PLACEHOLDER.search(name):
+        return name
+    place = place_of(name)
+    for found in _PLACEHOLDER.findall(name):
+        if is_allowed(found.strip("${}"), place, os.environ) is False:
+            raise SolveError(
+                f"channel {strip_credentials(name)[0]} sends {found} to a host that {ALLOWED} does not name"
+            )
+    return os.path.expandvars(name)
 
 
 def _conda_defaults(platform: str) -> tuple[str, ...]:

@@ -15,8 +15,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from envbuild.core.definition import IndexOptions
 from envbuild.core.errors import SolveError
 from envbuild.net.credentials import Credential, CredentialFinder, mask, strip_credentials
+from envbuild.net.url_variables import ALLOWED, VARIABLE, is_allowed, place_of
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 _LOCAL = re.compile(r"(?![A-Za-z][A-Za-z0-9+.-]*://)")
 
@@ -87,10 +87,16 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     """Return `text` with each `${NAME}` replaced by its value.
 
     Raises:
-        SolveError: one is not set; it is named.
+        SolveError: one is not set, or `ENVBUILD_URL_VARIABLES` does not let it go to that host; it is named.
     """
+    place = place_of(text)
 
     def value(match: re.Match[str]) -> str:
+        if is_allowed(match[1], place, environ) is False:
+            raise SolveError(
+                f"{strip_credentials(text)[0]} sends the environment variable {match[1]} to a host that {ALLOWED} does not name",
+                hint=f"to allow it, add {match[1]}@{place[1]}",
+            )
         found = environ.get(match[1])
         if found is None:
             raise SolveError(
@@ -99,7 +105,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
             )
         return found
 
-    return _VARIABLE.sub(value, text)
+    return VARIABLE.sub(value, text)
 
 
 def default_index() -> str:
@@ -144,12 +150,12 @@ def _secrets(url: str) -> tuple[str, ...]:
 
 def _hidden(texts: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the values of variables that stand as userinfo."""
-    names = {name for text in texts for part in _USERINFO.findall(text) for name in _VARIABLE.findall(part)}
+    names = {name for text in texts for part in _USERINFO.findall(text) for name in VARIABLE.findall(part)}
     return tuple(sorted(environ[name] for name in names if environ.get(name)))
 
 
 def _variables(texts: tuple[str, ...], environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Pair the value of each variable outside of userinfo with its `${NAME}`, longest first, so that nothing is left over."""
-    names = {name for text in texts for name in _VARIABLE.findall(_USERINFO.sub("", text))}
+    names = {name for text in texts for name in VARIABLE.findall(_USERINFO.sub("", text))}
     found = {(environ[name], f"${{{name}}}") for name in names if environ.get(name)}
     return tuple(sorted(found, key=lambda pair: (-len(pair[0]), pair)))

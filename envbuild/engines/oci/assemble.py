@@ -35,6 +35,7 @@ from envbuild.engines.oci.units import Surroundings, Told, Unit, refuse_clashes
 from envbuild.engines.oci.wheels import WheelUnit
 from envbuild.net.images import OCI_MANIFEST, Descriptor, ImageSource, ResolvedImage
 from envbuild.net.registry import RegistryClient
+from envbuild.net.url_variables import UrlVariables
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 _FORMAT = 1
@@ -106,7 +107,7 @@ class Assembler:
         _check_base(plan, facts)
         with stage(plan.selection.conda, PREFIX, plan.selection.platform) as linked:
             drafts = [*self._drafts(plan, facts, linked, previous)]
-            layers = self._layers(drafts, facts.places, linked, fresh=fresh)
+            layers = self._layers(drafts, facts.places, linked, self._files(plan), fresh=fresh)
         contents = [*_contents(drafts, layers)]
         refuse_clashes(contents)
         missing = missing_libraries(
@@ -152,7 +153,7 @@ class Assembler:
             for one in plan.selection.pip
         ]
         # the arrangement goes by size, so that what the lock does not tell is looked up
-        unknown = Files(root=self.root).fetch([one for one in wheels if not one.size], self.progress)
+        unknown = self._files(plan).fetch([one for one in wheels if not one.size], self.progress)
         return [*conda, *(one for one in wheels if one.size), *unknown]
 
     def _interpreter(self, plan: Plan, facts: BaseFacts, linked: Stage, path: str) -> Interpreter | None:
@@ -168,7 +169,12 @@ class Assembler:
             self.progress.note(f"the image is made without bytecode: {error.problems[0].message}")
             return None
 
-    def _layers(self, drafts: Sequence[_Draft], places: Places, linked: Stage, *, fresh: bool) -> list[StoredLayer]:
+    def _files(self, plan: Plan) -> Files:
+        return Files(root=self.root, urls=UrlVariables.of(plan.definition))
+
+    def _layers(
+        self, drafts: Sequence[_Draft], places: Places, linked: Stage, files: Files, *, fresh: bool
+    ) -> list[StoredLayer]:
         how = method(self.settings.compression)
         keys = [_key(draft, how, places) for draft in drafts]
         known = [None if fresh else self.store.find_layer(key) for key in keys]
@@ -182,7 +188,7 @@ class Assembler:
         workers = self.settings.workers or (os.cpu_count() or 1) + 1
         wheels = [one for one in units if isinstance(one, WheelUnit)]
         with (
-            Files(root=self.root).fetching(wheels, self.progress, compile_early=True) as coming,
+            files.fetching(wheels, self.progress, compile_early=True) as coming,
             self.progress.step(f"assemble {len(drafts)} layers", len(drafts)) as step,
             ThreadPoolExecutor(max_workers=workers, thread_name_prefix="layer") as pool,
         ):

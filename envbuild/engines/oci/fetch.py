@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,9 +18,7 @@ from envbuild.engines.oci.wheels import WheelUnit
 from envbuild.net.downloads import Download, DownloadCache
 from envbuild.net.http import HttpClient
 from envbuild.net.integrity import Integrity
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
+from envbuild.net.url_variables import UrlVariables
 
 Fetching = Mapping[tuple[str, str], "Future[WheelUnit]"]
 """The wheels that are on their way, by name and version."""
@@ -29,9 +26,10 @@ Fetching = Mapping[tuple[str, str], "Future[WheelUnit]"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """Where the files of a lock come from; `root` is where its relative paths start."""
+    """Where the files of a lock come from; `root` is where its relative paths start, `urls` fills variables in its URLs."""
 
     root: Path = Path()
+    urls: UrlVariables = field(default_factory=UrlVariables)
     client: HttpClient = field(default_factory=HttpClient)
 
     @contextmanager
@@ -90,8 +88,7 @@ class Files:
         local = self._local(file)
         promise = Integrity(sha256=file.sha256, size=file.size)
         if local is None:
-            url = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), file.url)
-            item = Download(url=url, filename=file.filename, sha256=file.sha256, size=file.size)
+            item = Download(url=self.urls.fill(file.url), filename=file.filename, sha256=file.sha256, size=file.size)
             return DownloadCache().fetch(item, self.client)
         if not local.is_file():
             raise PlanError(f"the lock's wheel {file.path or local} is not there")

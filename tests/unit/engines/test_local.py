@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from envbuild import programs
-from envbuild.core.errors import EngineError, IntegrityError, NetworkError
+from envbuild.core.definition import Definition, IndexOptions
+from envbuild.core.errors import EngineError, IntegrityError, LockError, NetworkError
 from envbuild.core.lock import CondaPackage, Lock, LockedPython, PipFile, PipPackage
 from envbuild.core.platforms import this_platform
 from envbuild.core.selection import select
 from envbuild.engines.interpreters import find_interpreter
 from envbuild.engines.local import MARKER, LocalEnvironment, install, prefix_key
+from envbuild.net.url_variables import UrlVariables
 
 HERE = this_platform().subdir
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -154,6 +156,25 @@ def test_a_private_index_gets_its_credentials_and_the_prefix_does_not(private_in
     assert output(environment, "import lib", "print(lib.__version__)") == "1.0"
     texts = [path.read_bytes() for path in environment.prefix.rglob("*") if path.is_file() and not path.is_symlink()]
     assert not any(b"s3cret" in text for text in texts)
+
+
+def test_a_login_in_the_definitions_index_is_used_for_its_files(private_index, tmp_path, monkeypatch):
+    release = private_index.add("lib", "1.0")
+    monkeypatch.setenv("READER_PASSWORD", "s3cret-pass")
+    url = private_index.url.replace("://", "://reader:${READER_PASSWORD}@")
+    urls = UrlVariables.of(Definition(kind="requirements", index=IndexOptions(index_url=url)))
+    environment = put(locked(private_index, release), tmp_path, tmp_path / "env", urls=urls)
+    assert output(environment, "import lib", "print(lib.__version__)") == "1.0"
+
+
+def test_a_lock_that_would_send_a_variable_elsewhere_installs_nothing(index, lib, tmp_path, monkeypatch):
+    monkeypatch.setenv("PLANTED", "s3cret-pass")
+    [package] = locked(index, lib).pip
+    stolen = replace(package.wheels[0], url=package.wheels[0].url.replace("/files/", "/${PLANTED}/"))
+    lock = replace(locked(index, lib), pip=(replace(package, wheels=(stolen,)),))
+    with pytest.raises(LockError, match="PLANTED, which the definition does not send to that host"):
+        put(lock, tmp_path, tmp_path / "env")
+    assert index.requests == []
 
 
 def test_the_machines_configuration_does_not_reach_the_installer(index, lib, tmp_path, monkeypatch):
