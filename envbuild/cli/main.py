@@ -46,6 +46,8 @@ HOMES = {
     "completion": "completion",
     "clean": "clean",
     "audit": "audit",
+    "attest": "attest",
+    "verify": "attest",
 }
 """The module of `envbuild.cli` that each command lives in: its `add_parser(commands)` declares it and sets `run`."""
 

@@ -6,6 +6,7 @@ import re
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20\x7f\"<>\\^`{|}]+")
+_USERINFO = re.compile(r"://[^/]*@")
 _TOKEN = re.compile(r"/t/[^/]+(?=/)")
 
 
@@ -24,7 +25,10 @@ def without_credentials(url: str) -> str:
     """Return `url` without password, token and (but for ssh) user name, be they written out or named by variables."""
     if "@" not in url and "/t/" not in url:
         return url
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no URL, which its reader notes; what looks like a password goes all the same
+        return _USERINFO.sub("://", url)
     user, at, host = parts.netloc.rpartition("@")
     if at and parts.scheme.endswith("ssh"):
         host = f"{user.partition(':')[0]}@{host}"

@@ -305,16 +305,17 @@ def test_a_user_managed_environment_gets_no_prefix(tmp_path, base):
 
 
 def test_provenance_names_all_that_the_image_is_made_of(tmp_path, base, packages):
-    from envbuild.core.reference import ImageReference
-    from envbuild.engines.attest import provenance
+    from envbuild.formats.statements import image_statements
     from envbuild.net.images import Descriptor
 
     made = plan(tmp_path, pip=packages, base=base)
     subject = Descriptor.of(b"manifest", "application/vnd.oci.image.manifest.v1+json")
-    said = json.loads(provenance(made, ImageReference.parse("registry.example/team/app:1"), subject))
+    said, sbom = map(json.loads, image_statements(made, "registry.example/team/app", subject.digest))
     assert said["subject"] == [{"name": "registry.example/team/app", "digest": {"sha256": subject.digest[7:]}}]
     used = said["predicate"]["buildDefinition"]["resolvedDependencies"]
     assert [one["digest"]["sha256"] for one in used[1:]] == [one.wheels[0].sha256 for one in packages]
+    assert sbom["subject"] == said["subject"]
+    assert {one.name for one in packages} <= {one["name"] for one in sbom["predicate"]["components"]}
 
 
 def test_one_image_for_two_platforms_shares_the_layers_that_are_the_same(tmp_path, packages):
