@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from pypi_attestations import AttestationType
 
 GITHUB = "https://token.actions.githubusercontent.com"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -100,7 +101,7 @@ class Sigstore:
         statement = {
             "_type": "https://in-toto.io/Statement/v1",
             "subject": [{"name": file_name, "digest": {"sha256": sha256}}],
-            "predicateType": "https://docs.pypi.org/attestations/publish/v1",
+            "predicateType": AttestationType.PYPI_PUBLISH_V1.value,
             "predicate": None,
             **changed,
         }
