@@ -96,6 +96,7 @@ _TABLE: dict[str, tuple[Schema, str]] = {
     "constraints": (_either(_TEXT, _list(_TEXT)), "requirements that bound others, or files of them"),
     "index-url": (_LINE, "where pip's side looks"),
     "extra-index-urls": (_list(_TEXT), "where pip's side looks besides"),
+    "index-pins": (_map(_TEXT), "the one index that a distribution comes from: its name and the index's URL"),
     "find-links": (_list(_TEXT), "folders and pages where pip's side looks"),
     "no-index": (_FLAG, "as pip's option"),
     "pre": (_FLAG, "as pip's option"),

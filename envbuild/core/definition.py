@@ -70,8 +70,20 @@ class PipRequirement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IndexPin:
+    """The one index that the distribution `name` comes from, where `marker` (PEP 508) holds; no other name is looked up there."""
+
+    name: str
+    url: str
+    marker: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.url}{f' ; {self.marker}' if self.marker else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IndexOptions:
-    """Where pip's side looks, as the options of a requirements file say; URLs hold no credentials."""
+    """Where pip's side looks, as the options of a requirements file say, and the pins; URLs hold no credentials."""
 
     index_url: str = ""
     extra_index_urls: tuple[str, ...] = ()
@@ -81,6 +93,7 @@ class IndexOptions:
     only_binary: tuple[str, ...] = ()
     no_binary: tuple[str, ...] = ()
     trusted_hosts: tuple[str, ...] = ()
+    pins: tuple[IndexPin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,5 +245,6 @@ def _index(options: IndexOptions) -> dict[str, object]:
         "only_binary": list(options.only_binary),
         "no_binary": list(options.no_binary),
         "trusted_hosts": list(options.trusted_hosts),
+        "pins": list(map(str, options.pins)),
     }
     return {name: value for name, value in written.items() if value not in ("", [], False)}

@@ -48,6 +48,7 @@ def _frame(definition: Definition, lock: Lock) -> Iterator[Problem]:
         ("platforms", sorted(definition.platforms or lock.platforms), sorted(lock.platforms)),
         ("the index", definition.index.index_url, lock.index_url),
         ("the extra indexes", definition.index.extra_index_urls, lock.extra_index_urls),
+        ("the index pins", definition.index.pins, lock.index_pins),
         ("the base image", definition.base.image or lock.base.reference, lock.base.reference),
     ]
     for what, wanted, locked in pairs:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from envbuild.core.definition import Source
+from envbuild.core.definition import IndexPin, Source
 from envbuild.core.platforms import DEFAULT_GLIBC
 
 
@@ -162,6 +162,7 @@ class Lock:
     apt: LockedApt = LockedApt()
     index_url: str = ""
     extra_index_urls: tuple[str, ...] = ()
+    index_pins: tuple[IndexPin, ...] = ()
     virtual_packages: tuple[str, ...] = ()
     tools: tuple[PipPackage, ...] = ()
     solver: str = ""
@@ -170,6 +171,11 @@ class Lock:
     conda_content_hash: tuple[tuple[str, str], ...] = ()
     sources: tuple[Source, ...] = field(default=(), compare=False)
     created_by: str = field(default="", compare=False)
+
+    @property
+    def further_indexes(self) -> tuple[str, ...]:
+        """The URLs of all indexes but the first: the extra ones, then those that single packages are pinned to."""
+        return tuple(dict.fromkeys((*self.extra_index_urls, *(one.url for one in self.index_pins))))
 
     @property
     def glibc(self) -> tuple[int, int]:

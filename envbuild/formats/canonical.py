@@ -22,6 +22,7 @@ def canonical(lock: Lock) -> Lock:
         tools=tuple(sorted(map(_pip, lock.tools), key=pip_key)),
         index_url=without_credentials(lock.index_url),
         extra_index_urls=tuple(map(without_credentials, lock.extra_index_urls)),
+        index_pins=tuple(replace(one, url=without_credentials(one.url)) for one in lock.index_pins),
         channels=tuple(map(without_credentials, lock.channels)),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from envbuild.core.definition import IndexPin
 from envbuild.core.names import is_distribution, is_shallow, normalize
 from envbuild.formats.fields import Table
 from envbuild.formats.urls import is_url, without_credentials
@@ -62,6 +63,19 @@ def urls(table: Table, name: str) -> tuple[str, ...]:
         if not is_url(text):
             table.wrong(name, f"{text[:80]!r} (item {number}) is not a URL")
     return tuple(without_credentials(text) for text in texts if is_url(text))
+
+
+def index_pins(table: Table, name: str) -> tuple[IndexPin, ...]:
+    """Return the list at `name`, each `NAME URL` or `NAME URL ; MARKER`; what is none is noted."""
+    found = []
+    for number, text in enumerate(table.texts(name)):
+        head, _, condition = text.partition(" ; ")
+        distribution, _, place = head.partition(" ")
+        if not is_distribution(distribution) or not is_url(place) or (condition and _not_a_marker(condition)):
+            table.wrong(name, f"{text[:80]!r} (item {number}) is not a distribution and the URL of its index")
+        else:
+            found.append(IndexPin(name=distribution, url=without_credentials(place), marker=condition))
+    return tuple(found)
 
 
 def file_name(table: Table, name: str, text: str) -> str:
@@ -149,19 +163,24 @@ def hashes(table: Table, name: str = "hashes") -> tuple[tuple[str, str], ...]:
 
 def marker(table: Table, name: str = "marker") -> str:
     """Return the marker at `name` as written; one that PEP 508 does not know is noted."""
+    text = table.text(name)
+    if text and (problem := _not_a_marker(text)):
+        table.wrong(name, problem)
+        return ""
+    return text
+
+
+def _not_a_marker(text: str) -> str:
+    """Return why `text` is no marker, or an empty text."""
     from packaging.markers import InvalidMarker, Marker
 
-    text = table.text(name)
     if not is_shallow(text):
-        table.wrong(name, "is nested beyond any marker")
-        return ""
-    if text:
-        try:
-            Marker(text)
-        except InvalidMarker as error:
-            table.wrong(name, f"is not a marker (PEP 508): {str(error).splitlines()[0]}")
-            return ""
-    return text
+        return "is nested beyond any marker"
+    try:
+        Marker(text)
+    except InvalidMarker as error:
+        return f"is not a marker (PEP 508): {str(error).splitlines()[0]}"
+    return ""
 
 
 def specifier(table: Table, name: str = "requires-python") -> str:

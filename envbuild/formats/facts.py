@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict, get_args
 
+from envbuild.core.definition import IndexPin
 from envbuild.core.lock import Lock, LockedApt, LockedBase, LockedPython, PipPackage, PythonProvider
 from envbuild.formats import checks
 from envbuild.formats.fields import Table
@@ -20,6 +21,7 @@ class Facts(TypedDict):
     apt: LockedApt
     index_url: str
     extra_index_urls: tuple[str, ...]
+    index_pins: tuple[IndexPin, ...]
     virtual_packages: tuple[str, ...]
     solver: str
     pip_resolver: str
@@ -37,6 +39,7 @@ def to_facts(lock: Lock) -> dict[str, object]:
             "apt": set_only({"snapshot": lock.apt.snapshot, "packages": list(lock.apt.packages)}),
             "index-url": without_credentials(lock.index_url),
             "extra-index-urls": [without_credentials(one) for one in lock.extra_index_urls],
+            "index-pins": list(map(str, lock.index_pins)),
             "virtual-packages": list(lock.virtual_packages),
             "solver": lock.solver,
             "pip-resolver": lock.pip_resolver,
@@ -74,6 +77,7 @@ def read_facts(table: Table) -> Facts:
         apt=LockedApt(packages=apt.texts("packages"), snapshot=apt.text("snapshot")),
         index_url=checks.url(table, "index-url"),
         extra_index_urls=checks.urls(table, "extra-index-urls"),
+        index_pins=checks.index_pins(table, "index-pins"),
         virtual_packages=table.texts("virtual-packages"),
         solver=table.text("solver"),
         pip_resolver=table.text("pip-resolver"),

@@ -48,7 +48,7 @@ def _of_platform(lock: Lock, platform: str) -> Iterator[tuple[PipPackage, tuple[
 def _index_options(lock: Lock) -> Iterator[str]:
     if lock.index_url:
         yield f"--index-url {without_credentials(lock.index_url)}"
-    yield from (f"--extra-index-url {without_credentials(one)}" for one in lock.extra_index_urls)
+    yield from (f"--extra-index-url {without_credentials(one)}" for one in lock.further_indexes)
 
 
 def _problems(package: PipPackage, files: tuple[PipFile, ...], *, urls: bool, hashes: bool) -> Iterator[Problem]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from envbuild.core.definition import Definition, IndexOptions, Origin, PipRequirement
+from envbuild.core.definition import Definition, IndexOptions, IndexPin, Origin, PipRequirement
 from envbuild.core.names import is_distribution, is_location, normalize
 from envbuild.read.findings import Findings
+from envbuild.read.requirement import is_marker
 from envbuild.read.sources import beside
 from envbuild.read.urls import has_credentials
 
@@ -37,6 +38,7 @@ _GONE = {
     "--use-mirrors": "7",
     "--mirrors": "7",
 }
+_NO_CREDENTIAL = "write ${NAME} in its place, or keep it in netrc or a keyring"
 _HOST = re.compile(r"[A-Za-z0-9.*-]+(?::\d{1,5})?|\[[0-9a-fA-F:]+\](?::\d{1,5})?")
 
 
@@ -54,6 +56,7 @@ class PipSide:
         self.only_binary: list[str] = []
         self.no_binary: list[str] = []
         self.trusted_hosts: list[str] = []
+        self.pins: list[IndexPin] = []
         self._files = 0
 
     def add(self, requirement: PipRequirement, *, constraint: bool = False) -> None:
@@ -78,6 +81,7 @@ class PipSide:
         self.only_binary.extend(index.only_binary)
         self.no_binary.extend(index.no_binary)
         self.trusted_hosts.extend(index.trusted_hosts)
+        self.pins.extend(index.pins)
 
     def index(self) -> IndexOptions:
         """Return the options as a value."""
@@ -90,7 +94,23 @@ class PipSide:
             only_binary=tuple(self.only_binary),
             no_binary=tuple(self.no_binary),
             trusted_hosts=tuple(self.trusted_hosts),
+            pins=tuple(self.pins),
         )
+
+    def pin(self, name: str, url: str, at: Origin, findings: Findings, *, marker: str = "") -> None:
+        """Take the distribution `name` from the index at `url` and no other, where `marker` holds."""
+        if has_credentials(url):
+            findings.refuse(
+                at, f"the index {url} of {name} holds a credential; a definition never does", _NO_CREDENTIAL
+            )
+        elif not url.startswith(("https://", "http://")) or not is_location(url):
+            findings.refuse(at, f"the index of {name} is {url!r}, which is not a URL")
+        elif not is_distribution(name):
+            findings.refuse(at, f"{name!r} is not a distribution")
+        elif marker and not is_marker(marker):
+            findings.refuse(at, f"{marker!r} is not an environment marker")
+        elif (one := IndexPin(name=normalize(name), url=url, marker=marker)) not in self.pins:
+            self.pins.append(one)
 
     def option(self, name: str, value: str | None, at: Origin, findings: Findings) -> None:
         """Apply pip's option `name`; what has no effect is noted, what pip does not have is a problem."""
@@ -117,7 +137,7 @@ class PipSide:
             findings.refuse(
                 at,
                 f"{name} {url} holds a credential; a definition never does",
-                "write ${NAME} in its place, or keep it in netrc or a keyring",
+                _NO_CREDENTIAL,
             )
         elif not is_location(url):
             findings.refuse(at, f"{name} {value!r} is not a URL")

@@ -9,7 +9,7 @@ from envbuild.read.findings import Findings
 from envbuild.read.keyed import add_keyed, pep440
 from envbuild.read.nodes import only_keys, table, text
 from envbuild.read.pip_side import PipSide
-from envbuild.read.poetry import add_sources
+from envbuild.read.poetry import add_sources, pin_sources
 from envbuild.read.python_version import is_python_version
 from envbuild.read.toml_nodes import parse_toml
 
@@ -28,6 +28,7 @@ def parse_pipfile(source: str, file: str) -> Definition:
     for name, node in table(root.get("packages"), findings):
         add_keyed(name, node, pep440, side, findings)
     add_sources(root.get("source"), side, findings)
+    pin_sources(root.get("packages").items(), "index", root.get("source"), side, findings)
     left = [key for key, node in root.items() if key not in KEYS or (key == "dev-packages" and node)]
     if left:
         findings.note(Origin(file=file), f"packages that are not taken: {', '.join(left)}")

@@ -168,9 +168,8 @@ class _Pixi:
                 self._conda(name, value, target)
         marker = marker_of(target) if target else ""
         for name, value in table(node.get("pypi-dependencies"), self.findings):
-            for index in value.get("index"), value.get("indexes"):
-                if index:
-                    self.conda.side.option("--extra-index-url", text(index, self.findings), index.origin, self.findings)
+            if index := text(value.get("index"), self.findings):
+                self.conda.side.pin(name, index, value.get("index").origin, self.findings, marker=marker)
             found = keyed_requirement(name, value, pep440, self.findings, marker=marker)
             if found is not None:
                 self.conda.side.add(found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from envbuild.core.definition import Definition
 from envbuild.core.names import normalize
 from envbuild.read.findings import Findings, fatal
@@ -36,6 +38,7 @@ def read_poetry(root: Node, file: str, findings: Findings, environment: str = ""
     for name, node in table(groups[environment], findings) if environment in groups else ():
         add_keyed(name, node, to_pep440, side, findings)
     add_sources(poetry.get("source"), side, findings)
+    pin_sources(_dependencies(poetry, groups, environment), "source", poetry.get("source"), side, findings)
     left = [name for name in (*extras, *groups) if name != environment]
     if left:
         findings.note(
@@ -70,6 +73,10 @@ def _groups(poetry: Node) -> dict[str, Node]:
     return groups
 
 
+def _dependencies(poetry: Node, groups: dict[str, Node], environment: str) -> list[tuple[str, Node]]:
+    return [*poetry.get("dependencies").items(), *(groups[environment].items() if environment in groups else ())]
+
+
 def _optional(node: Node, findings: Findings) -> bool:
     return flag(node.get("optional"), findings)
 
@@ -78,13 +85,26 @@ def add_sources(sources: Node, side: PipSide, findings: Findings) -> None:
     """Add `[[source]]` entries (Poetry, PDM, Pipenv): the first primary one is the index, the others are further ones."""
     for source in sources:
         url, priority = text(source.get("url"), findings), text(source.get("priority"), findings).lower()
-        if priority == "explicit":
-            findings.note(
-                source.origin, "is an index for single packages only; it is not asked for others, so it is left out"
-            )
-        elif url:
+        if url and priority != "explicit":  # an explicit one is for the packages that are pinned to it alone
             extra = priority in _EXTRA_PRIORITIES or flag(source.get("secondary"), findings) or bool(side.index_url)
             side.option("--extra-index-url" if extra else "--index-url", url, source.origin, findings)
+
+
+def pin_sources(
+    packages: Iterable[tuple[str, Node]], key: str, sources: Node, side: PipSide, findings: Findings
+) -> None:
+    """Pin each of `packages` that names an index under `key` (Poetry's `source`, Pipenv's `index`) to that of `sources`."""
+    known = {text(source.get("name"), findings): text(source.get("url"), findings) for source in sources}
+    taken = {one.name for one in side.requirements}
+    for name, node in packages:
+        for entry in node if isinstance(node.value, list) else (node,):
+            index = text(entry.get(key), findings)
+            if not index or normalize(name) not in taken or index.lower() == "pypi":
+                continue
+            if url := known.get(index):
+                side.pin(name, url, entry.origin, findings, marker=text(entry.get("markers"), findings))
+            else:
+                findings.refuse(entry.origin, f"{name} comes from the source {index!r}, which is not there")
 
 
 def read_flit(root: Node, findings: Findings) -> Definition:

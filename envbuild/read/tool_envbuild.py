@@ -20,7 +20,17 @@ from envbuild.read.sources import Include
 from envbuild.read.text import decode
 
 _PACKAGES = ("dependencies", "pip", "requirements", "conda-file", "extras", "groups", "project", "constraints")
-_INDEX = ("index-url", "extra-index-urls", "find-links", "no-index", "pre", "only-binary", "no-binary", "trusted-hosts")
+_INDEX = (
+    "index-url",
+    "extra-index-urls",
+    "find-links",
+    "no-index",
+    "pre",
+    "only-binary",
+    "no-binary",
+    "trusted-hosts",
+    "index-pins",
+)
 _IMAGE = (
     "base",
     "registry",
@@ -208,6 +218,8 @@ class _Reader:
         for key in ("only-binary", "no-binary"):
             for node in many(at(key), self.findings):
                 side.option(f"--{key}", text(node, self.findings), node.origin, self.findings)
+        for name, node in table(at("index-pins"), self.findings):
+            side.pin(name, text(node, self.findings), node.origin, self.findings)
         side.no_index = flag(at("no-index"), self.findings) or side.no_index
         side.pre = flag(at("pre"), self.findings) or side.pre
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from envbuild.core.definition import PipRequirement
 from envbuild.core.names import normalize
 from envbuild.read.findings import Findings
@@ -16,6 +14,7 @@ from envbuild.read.poetry import add_sources
 
 def apply_uv(uv: Node, side: PipSide, findings: Findings) -> None:
     """Apply uv's indexes, constraints and sources to what was read of the project."""
+    indexes = {text(index.get("name"), findings): text(index.get("url"), findings) for index in uv.get("index")}
     for index in uv.get("index"):
         _index(index, side, findings)
     if url := text(uv.get("index-url"), findings):
@@ -35,14 +34,28 @@ def apply_uv(uv: Node, side: PipSide, findings: Findings) -> None:
     side.requirements[:] = [
         one for old in side.requirements for one in _from_source(old, sources.get(old.name), findings)
     ]
+    for name in dict.fromkeys(one.name for one in side.requirements if one.name in sources):
+        _pin(name, sources[name], indexes, side, findings)
+
+
+def _pin(name: str, source: Node, indexes: dict[str, str], side: PipSide, findings: Findings) -> None:
+    for node in source if isinstance(source.value, list) else (source,):
+        if not node.get("index"):
+            continue
+        index = text(node.get("index"), findings)
+        if index not in indexes:
+            known = ", ".join(filter(None, indexes)) or "none"
+            findings.refuse(
+                node.origin, f"{name} comes from the index {index!r}, which is not there", f"known: {known}"
+            )
+        else:
+            side.pin(name, indexes[index], node.origin, findings, marker=text(node.get("marker"), findings))
 
 
 def _index(index: Node, side: PipSide, findings: Findings) -> None:
     if flag(index.get("explicit"), findings):
-        findings.note(
-            index.origin, "is an index for single packages only; it is not asked for others, so it is left out"
-        )
-    elif url := text(index.get("url"), findings):
+        return  # for the packages that are pinned to it alone
+    if url := text(index.get("url"), findings):
         default = flag(index.get("default"), findings)
         side.option("--index-url" if default else "--extra-index-url", url, index.origin, findings)
 
@@ -61,9 +74,8 @@ def _from_source(one: PipRequirement, source: Node | None, findings: Findings) -
             inner = Node(value={**dict(node.items()), "extras": Node(value=extras)}, origin=one.origin)
             placed = keyed_requirement(one.name, inner, str, findings, marker=one.marker)
             found += [placed] if placed is not None else []
-        else:
-            findings.note(node.origin, f"{one.name} is looked up in every index")
-            found.append(replace(one))
+        elif one not in found:
+            found.append(one)
     return found
 
 

@@ -158,7 +158,7 @@ def requirements(plan: Plan) -> tuple[str, str]:
     """
     lock = plan.lock
     lines = [f"--index-url {_location(lock.index_url)}"] if lock.index_url else []
-    lines += [f"--extra-index-url {_location(url)}" for url in lock.extra_index_urls]
+    lines += [f"--extra-index-url {_location(url)}" for url in lock.further_indexes]
     links = [*_remote_links(plan), *(["/run/envbuild/pip/wheels"] if any(_local(plan)) else [])]
     lines += [f"--find-links {_location(link)}" for link in links]
     hashed = [_hashed_line(one) for one in plan.selection.pip if one.package.vcs is None]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from envbuild.core.definition import IndexOptions
+from envbuild.core.definition import IndexOptions, IndexPin
 from envbuild.core.errors import SolveError
 from envbuild.net.credentials import Credential, CredentialFinder, mask, strip_credentials
 from envbuild.net.url_variables import ALLOWED, VARIABLE, is_allowed, place_of
@@ -26,11 +26,13 @@ class IndexAccess:
     """Index URLs ready for use, so full of secrets: they go into a program's environment, never into a message or a lock.
 
     `default` is empty where the resolver's own default is meant. `extra` come before it, the first that has a name wins.
+    `pins` are the indexes that single names come from, and no other name.
     `secrets` are texts that must never be shown; `variables` maps a value that stands in a URL's path to its `${NAME}`.
     """
 
     default: str
     extra: tuple[str, ...]
+    pins: tuple[IndexPin, ...]
     find_links: tuple[str, ...]
     no_index: bool
     trusted_hosts: tuple[str, ...]
@@ -69,15 +71,19 @@ def index_access(options: IndexOptions, folder: Path, environ: Mapping[str, str]
     urls = [options.index_url or environ.get("ENVBUILD_INDEX_URL", ""), *options.extra_index_urls]
     finder = CredentialFinder(environ=environ, home=Path(environ.get("HOME") or Path.home()))
     full = [_with_credentials(expand(url, environ), finder) for url in urls]
+    pins = [replace(one, url=_with_credentials(expand(one.url, environ), finder)) for one in options.pins]
     links = [_link(expand(one, environ), folder) for one in options.find_links]
-    written = (*urls, *options.find_links, *texts)
+    written = (*urls, *(one.url for one in options.pins), *options.find_links, *texts)
     return IndexAccess(
         default=full[0],
         extra=tuple(full[1:]),
+        pins=tuple(pins),
         find_links=tuple(links),
         no_index=options.no_index,
         trusted_hosts=options.trusted_hosts,
-        secrets=tuple(dict.fromkeys(secret for url in (*full, *links) for secret in _secrets(url)))
+        secrets=tuple(
+            dict.fromkeys(secret for url in (*full, *(one.url for one in pins), *links) for secret in _secrets(url))
+        )
         + _hidden(written, environ),
         variables=_variables(written, environ),
     )

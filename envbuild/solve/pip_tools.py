@@ -76,6 +76,12 @@ def _check(request: PipRequest) -> None:
             f"pip-tools answers for the platform that it runs on only ({here}); {', '.join(asked)} is asked",
             hint="take the default resolver: --pip-resolver uv",
         )
+    if request.index.pins:
+        names = ", ".join(sorted({one.name for one in request.index.pins}))
+        raise SolveError(
+            f"pip-tools cannot take single packages ({names}) from an index of their own",
+            hint="take the default resolver: --pip-resolver uv",
+        )
     if request.options.offline:
         raise SolveError("pip-tools cannot work offline", hint="take the default resolver: --pip-resolver uv")
     problems = [

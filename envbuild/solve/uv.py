@@ -35,6 +35,7 @@ from envbuild.solve.uv_output import (
     read_pylock,
     write_previous,
 )
+from envbuild.solve.uv_pins import own_indexes, with_strayed
 from envbuild.solve.uv_question import Question
 
 _AT_ONCE = 4
@@ -115,7 +116,9 @@ def _answer(question: Question) -> tuple[PipPackage, ...]:
 
 def _attempt(question: Question) -> tuple[PipPackage, ...]:
     with tempfile.TemporaryDirectory(prefix="envbuild-uv-") as folder:
-        return _compile(question, Path(folder))
+        found = _compile(question, Path(folder))
+    again = with_strayed(question, found)
+    return _attempt(again) if again else found
 
 
 def _compile(question: Question, folder: Path) -> tuple[PipPackage, ...]:
@@ -143,7 +146,7 @@ def _annotations(question: Question, folder: Path, raw: Sequence[Mapping[str, ob
     """
     access = question.access
     from_log = parse_log(log, raw, access.default or default_index())
-    if from_log is not None and not (access.extra or access.find_links or access.no_index):
+    if from_log is not None and not (access.extra or access.pins or access.find_links or access.no_index):
         return from_log
     pins = folder / "pins.txt"
     pins.write_text("".join(_pin(one) for one in raw))
@@ -177,11 +180,11 @@ def _settings(question: Question) -> str:
     Without the limit uv answers for every later Python and every system that a marker names too.
     """
     if question.uv_target:
-        return ""
+        return own_indexes(question)
     minor = python_minor(question.request.python)
     limits = environments(question.platforms, minor)
     required = f"required-environments = {json.dumps(limits)}\n" if question.platforms else ""
-    return f"[tool.uv]\nenvironments = {json.dumps(limits)}\n{required}"
+    return f"[tool.uv]\nenvironments = {json.dumps(limits)}\n{required}{own_indexes(question)}"
 
 
 def _run(question: Question, folder: Path, arguments: Sequence[str]) -> str:
@@ -191,7 +194,8 @@ def _run(question: Question, folder: Path, arguments: Sequence[str]) -> str:
     # it asks sysconfig, which in Python 3.11 answers None to a second thread that comes while it is being filled
     with _FINDING:
         program = uv.find_uv_bin()
-    argv = [program, "pip", "compile", "requirements.in", *_arguments(question), *arguments]
+    project = ["pyproject.toml"] if own_indexes(question) else []
+    argv = [program, "pip", "compile", "requirements.in", *project, *_arguments(question), *arguments]
     done = programs.run(argv, cwd=folder, env=_environment(question, folder), check=False)
     if done.code != 0:
         raise ResolverError("\n".join(one for one in done.stderr.splitlines() if not one.startswith(LOG)), folder)

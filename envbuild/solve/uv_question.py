@@ -18,7 +18,8 @@ _GLIBC_MINORS = (17, 28, *range(31, 41))
 class Question:
     """One question to uv. `provided` are the fixed points that are left, `built` names that may come from source.
 
-    `excluded` are names that are left out of the answer, as if nobody asked for them. `graph` says that who asked for what is
+    `pinned` are names that have an index of their own and that only other packages ask for; `excluded` are
+    left out of the answer, as if nobody asked for them. `graph` says that who asked for what is
     wanted too.
     """
 
@@ -29,6 +30,7 @@ class Question:
     target: Platform | None
     provided: Mapping[str, str]
     built: frozenset[str]
+    pinned: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
     graph: bool = True
 

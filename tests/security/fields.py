@@ -133,6 +133,7 @@ def _pyproject() -> dict[str, Field]:
     single = {"base": IMAGE, "python": "3.11", "index-url": "https://index.example/simple", "conda-file": "conda.yml"}
     fields |= {key: _field("pyproject", _toml({key: "§"}), harmless) for key, harmless in single.items()}
     fields["registry"] = _field("pyproject", _toml({"registry": "§"}), "registry.example")
+    fields["index pin"] = _field("pyproject", _toml({"index-pins": {"six": "https://index.example/§"}}), "simple")
     fields["index path"] = _field("pyproject", _toml({"index-url": "https://index.example/§"}), "simple")
     fields["pip version"] = _field("pyproject", _toml({"pip": ["six==§"]}), "1.0")
     fields["pip url"] = _field("pyproject", _toml({"pip": ["six @ https://files.example/§"]}), "six-1.0.tar.gz")

@@ -57,6 +57,7 @@ def locked(definition: Definition) -> Lock:
         apt=LockedApt(packages=definition.apt),
         index_url=definition.index.index_url,
         extra_index_urls=definition.index.extra_index_urls,
+        index_pins=definition.index.pins,
         tools=(
             wheel("uv", tag="py3-none-manylinux_2_17_x86_64"),
             wheel("py-rattler", tag="cp310-abi3-manylinux_2_17_x86_64"),

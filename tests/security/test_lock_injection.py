@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from envbuild.context import tar_context, write_context
+from envbuild.core.definition import IndexPin
 from envbuild.core.errors import EnvbuildError, IntegrityError
 from envbuild.core.lock import Lock, LockedApt, PipFile, PipPackage, Vcs
 from envbuild.core.plan import make_plan
@@ -47,6 +48,7 @@ def _places() -> dict[str, Change]:
             )
     places["apt package"] = lambda text: replace(LOCK, apt=LockedApt(packages=(text,)))
     places["extra index"] = lambda text: replace(LOCK, extra_index_urls=(text,))
+    places["index pin"] = lambda text: replace(LOCK, index_pins=(IndexPin(name="six", url=text),))
     for name in _texts(conda):
         places[f"conda {name}"] = lambda text, name=name: replace(
             LOCK, conda=(replace(conda, **{name: text}), *LOCK.conda[1:])

@@ -4,7 +4,7 @@ import hashlib
 
 from hypothesis import strategies as st
 
-from envbuild.core.definition import Source
+from envbuild.core.definition import IndexPin, Source
 from envbuild.core.lock import (
     CondaPackage,
     Lock,
@@ -19,6 +19,10 @@ from envbuild.core.names import is_one_line
 
 CHANNEL = "https://conda.example/channel"
 INDEX = "https://index.example/simple"
+PINS = (
+    IndexPin(name="torch", url="https://wheels.example/cu124", marker="sys_platform == 'linux'"),
+    IndexPin(name="torch", url="https://wheels.example/cpu"),
+)
 PLATFORMS = ("linux-64", "linux-aarch64", "osx-arm64", "win-64")
 WHEEL_TAGS = {
     "linux-64": "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64",
@@ -174,6 +178,7 @@ def locks(draw, conda=True):
         ),
         index_url=draw(st.sampled_from(["", INDEX])),
         extra_index_urls=draw(st.sampled_from([(), ("https://index.example/extra/simple",)])),
+        index_pins=draw(st.sampled_from([(), PINS])),
         virtual_packages=draw(st.sampled_from([(), ("__glibc=2.35=0", "__cuda=12.4=0")])),
         tools=tuple(draw(pip_packages(name)) for name in draw(st.lists(names, max_size=2, unique=True))),
         solver=draw(st.sampled_from(["", "rattler 0.28.0"])),

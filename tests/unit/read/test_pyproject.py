@@ -121,6 +121,65 @@ default = true
     assert found.index.index_url == "https://index.example/simple"
 
 
+UV_INDEXES = """
+[project]
+name = "x"
+dependencies = ["torch==2.4", "numpy"]
+[[tool.uv.index]]
+name = "cpu"
+url = "https://wheels.example/cpu"
+explicit = true
+[[tool.uv.index]]
+name = "cu"
+url = "https://wheels.example/cu124"
+explicit = true
+[tool.uv.sources]
+unused = {index = "cpu"}
+"""
+
+
+def test_an_index_of_uvs_for_single_packages_is_a_pin():
+    text = (
+        UV_INDEXES
+        + "torch = [{index = 'cpu', marker = \"sys_platform == 'darwin'\"}, {index = 'cu', marker = \"sys_platform == 'linux'\"}]\n"
+    )
+    found = read(text)
+    assert [one.text for one in found.pip] == ["torch==2.4", "numpy"]
+    assert list(map(str, found.index.pins)) == [
+        "torch https://wheels.example/cpu ; sys_platform == 'darwin'",
+        "torch https://wheels.example/cu124 ; sys_platform == 'linux'",
+    ]
+    assert (found.index.index_url, found.index.extra_index_urls) == ("", ())
+    assert found.hash != read(UV_INDEXES).hash
+
+
+def test_a_pin_to_an_index_that_is_not_there_is_refused():
+    assert "comes from the index 'gpu', which is not there" in message(UV_INDEXES + "torch = {index = 'gpu'}\n")
+
+
+def test_poetrys_source_of_a_dependency_is_a_pin():
+    text = """
+[tool.poetry]
+name = "x"
+[tool.poetry.dependencies]
+torch = {version = "^2.4", source = "wheels"}
+numpy = {version = "*", source = "PyPI"}
+[[tool.poetry.source]]
+name = "wheels"
+url = "https://wheels.example/cu124"
+priority = "explicit"
+"""
+    assert list(map(str, read(text).index.pins)) == ["torch https://wheels.example/cu124"]
+    assert "which is not there" in message(text.replace('source = "wheels"', 'source = "whales"'))
+
+
+def test_index_pins_of_our_own():
+    text = "[tool.envbuild]\npip = ['torch']\nindex-pins = {Torch = 'https://wheels.example/cu124'}\n"
+    assert list(map(str, read(text).index.pins)) == ["torch https://wheels.example/cu124"]
+    assert "holds a credential" in message(text.replace("https://", "https://me:hunter2@"))
+    assert "which is not a URL" in message(text.replace("https://wheels.example/cu124", "wheels"))
+
+
 def test_conda_lock_gives_the_conda_side():
     text = """
 [project]
