@@ -26,6 +26,9 @@ PIP_WANTED = 5
 MOST = 8
 """Requirements of a definition that is taken for pip's half."""
 
+PATIENCE = 240
+"""Seconds for one answer of pip's half: pip may go back through every version of a name for hours."""
+
 
 def measure(*, full: bool) -> Iterator[Count]:
     """Yield how many definitions both solvers of a side answer alike."""
@@ -142,7 +145,7 @@ def _pins(lines: list[str], folder: Path, resolver: str) -> set[str]:
     (folder / "pylock.toml").unlink(missing_ok=True)
     argv = [sys.executable, "-m", "envbuild", "lock", "-q", "--platform", "linux-64", "--pip-resolver", resolver]
     try:
-        run([*argv, "requirements.txt"], cwd=folder, env=own_environment())
+        run([*argv, "requirements.txt"], cwd=folder, env=own_environment(), timeout=PATIENCE)
     except ProgramError as error:
         print(f"{resolver}: {str(error).splitlines()[-1][:160]}", file=sys.stderr)
         return set()

@@ -91,12 +91,14 @@ def in_turn(
     return times
 
 
-def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> programs.Completed:
-    """Run `argv`; what it printed is in the error where it fails.
+def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float | None = None) -> programs.Completed:
+    """Run `argv`, for `timeout` seconds at most; what it printed is in the error where it fails.
 
     Bytecode may be written, as everywhere: with `PYTHONDONTWRITEBYTECODE` a Python program would be compiled at each start.
     """
-    return programs.run(argv, cwd=cwd, env={name: value for name, value in env.items() if name != _NO_BYTECODE})
+    return programs.run(
+        argv, cwd=cwd, env={name: value for name, value in env.items() if name != _NO_BYTECODE}, timeout=timeout
+    )
 
 
 def report(rows: Sequence[Row | Count], *, as_json: bool, check: bool) -> int:

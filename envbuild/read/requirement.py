@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-
-from packaging.markers import InvalidMarker, Marker
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from typing import TYPE_CHECKING
 
 from envbuild.core.definition import Origin, PipRequirement, RequirementKind
 from envbuild.core.names import is_distribution, is_one_line, is_shallow, normalize
 from envbuild.read.findings import Findings
 from envbuild.read.urls import has_credentials
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 LONGEST = 8000
 VCS = ("git+", "hg+", "svn+", "bzr+")
@@ -78,6 +78,9 @@ def _is_path(text: str, *, editable: bool) -> bool:
 
 
 def _by_name(text: str, at: Origin, findings: Findings, *, editable: bool) -> PipRequirement | None:
+    # here and below: a definition of conda packages alone needs none of it, and to import it costs as much as to read one
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         one = Requirement(text)
     except InvalidRequirement as error:
@@ -158,12 +161,16 @@ def _split_marker(text: str) -> tuple[str, str]:
     found = re.fullmatch(r"(\S.*?)(?:(?<!\s)\s+;|;\s)\s*(.+)", text)
     if found is None:
         return text.strip(), ""
+    from packaging.markers import Marker
+
     marker = found[2].strip()
     return found[1].strip(), str(Marker(marker)) if is_marker(marker) else marker
 
 
 def is_marker(text: str) -> bool:
     """Tell whether `text` is an environment marker (PEP 508)."""
+    from packaging.markers import InvalidMarker, Marker
+
     try:
         Marker(text)
     except InvalidMarker:
@@ -195,6 +202,8 @@ def _egg(fragment: str) -> tuple[str, tuple[str, ...]]:
 
 def _name_of(target: str) -> str:
     """Return the distribution that a wheel's or source archive's file name tells (PEP 427, PEP 625), or an empty text."""
+    from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+
     file = (
         target.partition("?")[0]
         .replace("\\", "/")

@@ -19,6 +19,7 @@ _NEEDS_WHEEL = re.compile(
 )
 _PIN_WITHOUT_WHEEL = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+) has no (?:usable |compatible )?wheels(?! with)")
 _PYTHON = re.compile(r"Python (?:ABI|implementation|version)? ?tag|requested Python version|current Python version")
+_FIRST, _LAST = 10, 20
 _HEADLINES = ("No solution found when resolving", "warning:")
 _NETWORK = re.compile(
     r"error sending request|Failed to fetch|Could not connect|Request failed|HTTP status (?:client|server) error|dns error"
@@ -81,7 +82,7 @@ class ResolverError(Exception):
         """
         lines = self._lines(asked)
         first = lines[0] if lines else None
-        said = _STUB.sub(r"\1 \2 (provided)", self._said)
+        said = shortened(_STUB.sub(r"\1 \2 (provided)", self._said))
         summary = self._summary(lines, provided) + (f" with Python {python[0]}" if python[0] else "")
         message = access.safe(f"{summary}\n{textwrap.indent(said, '    ')}")
         origin = first.origin if first else (asked.lines[0].origin if asked.lines else None)
@@ -141,6 +142,15 @@ class ResolverError(Exception):
         if "pre-release" in self.text:
             return "allow pre-releases with --pre, or name one in the version"
         return ""
+
+
+def shortened(text: str) -> str:
+    """Return a long explanation without its middle: it begins with what is given and ends with what follows."""
+    lines = text.splitlines()
+    left_out = len(lines) - _FIRST - _LAST
+    if left_out < 2:
+        return text
+    return "\n".join([*lines[:_FIRST], f"… ({left_out} lines are left out)", *lines[-_LAST:]])
 
 
 def _clean(text: str) -> str:

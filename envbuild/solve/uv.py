@@ -25,7 +25,6 @@ from envbuild.solve.options import PipRequest
 from envbuild.solve.requirements import Asked
 from envbuild.solve.stubs import stub_folder, stub_version
 from envbuild.solve.uv_output import (
-    LOG,
     LOG_FILTER,
     Annotations,
     Target,
@@ -33,6 +32,7 @@ from envbuild.solve.uv_output import (
     parse_annotations,
     parse_log,
     read_pylock,
+    without_log,
     write_previous,
 )
 from envbuild.solve.uv_pins import own_indexes, with_strayed
@@ -198,7 +198,7 @@ def _run(question: Question, folder: Path, arguments: Sequence[str]) -> str:
     argv = [program, "pip", "compile", "requirements.in", *project, *_arguments(question), *arguments]
     done = programs.run(argv, cwd=folder, env=_environment(question, folder), check=False)
     if done.code != 0:
-        raise ResolverError("\n".join(one for one in done.stderr.splitlines() if not one.startswith(LOG)), folder)
+        raise ResolverError(without_log(done.stderr), folder)
     return done.stderr
 
 

@@ -120,6 +120,13 @@ def parse_log(log: str, raw: Sequence[Mapping[str, Any]], index: str) -> Annotat
     return Annotations(indexes, {parent: tuple(sorted(names)) for parent, names in needs.items()})
 
 
+def without_log(text: str) -> str:
+    """Return what uv says in the end, without its log before it (whose warnings may have several lines)."""
+    lines = text.splitlines()
+    start = next((at for at, line in enumerate(lines) if line.startswith(("error:", "  \u00d7", "\u00d7"))), 0)
+    return "\n".join(line for line in lines[start:] if not line.startswith(LOG))
+
+
 def _name(line: str) -> str:
     return normalize(line.partition("==")[0].partition(" @ ")[0].partition("[")[0].strip())
 

@@ -6,7 +6,7 @@ import pytest
 
 from envbuild.core.definition import IndexOptions, Origin, PipRequirement
 from envbuild.core.errors import NetworkError, SolveError
-from envbuild.solve.failures import ResolverError
+from envbuild.solve.failures import ResolverError, shortened
 from envbuild.solve.indexes import index_access
 from envbuild.solve.options import PipRequest
 from envbuild.solve.requirements import ask
@@ -83,3 +83,10 @@ def test_no_path_of_ours_and_no_option_of_the_resolvers_is_shown():
     error = explain(f"error: Failed to read {WORK}/requirements.in\n\nhint: use `--no-build` or constraints.txt", "a")
     assert "/tmp" not in str(error)
     assert "--no-build" not in str(error)
+
+
+def test_a_long_explanation_loses_its_middle():
+    lines = [f"line {number}" for number in range(100)]
+    told = shortened("\n".join(lines)).splitlines()
+    assert (told[0], told[10], told[-1], len(told)) == ("line 0", "… (70 lines are left out)", "line 99", 31)
+    assert shortened("a\nb") == "a\nb"

@@ -2,7 +2,7 @@
 
 from envbuild.core.lock import PipFile, PipPackage, Vcs
 from envbuild.core.platforms import PLATFORMS
-from envbuild.solve.uv_output import parse_annotations, parse_log, read_pylock, write_previous
+from envbuild.solve.uv_output import parse_annotations, parse_log, read_pylock, without_log, write_previous
 
 LOG = """DEBUG Solving with target Python version: >=3.11
 DEBUG Adding direct dependency: flask*
@@ -69,3 +69,9 @@ def test_the_previous_versions_of_a_platform_are_written_for_uv(tmp_path):
         "commit-id": "c" * 40,
         "requested-revision": "main",
     }
+
+
+def test_the_log_with_its_warnings_of_several_lines_is_no_part_of_what_uv_says():
+    log = "DEBUG a\nWARN `x` has invalid metadata: odd\n  ^^^\nerror: No solution\n  cause: Because\n"
+    assert without_log(log) == "error: No solution\n  cause: Because"
+    assert without_log("DEBUG a\nsomething else") == "something else"
