@@ -34,7 +34,7 @@ class CondaSpec:
     """One conda MatchSpec. `text` is the canonical form that a conda solver takes (`channel::name[version='…']` or `name =1.2`).
 
     `name` is lower case; `channel`, `version` and `build` are empty where the spec leaves them open. `platforms` are the
-    conda subdirs that it is asked for; empty means all.
+    conda subdirs that it is asked for; empty means all. `written` is what the person wrote, for messages.
     """
 
     text: str
@@ -44,6 +44,7 @@ class CondaSpec:
     channel: str = ""
     platforms: tuple[str, ...] = ()
     origin: Origin = field(default=NOWHERE, compare=False)
+    written: str = field(default="", compare=False)
 
 
 RequirementKind = Literal["name", "url", "vcs", "path", "editable", "include"]

@@ -98,11 +98,12 @@ def _conda_side(definition: Definition, packages: dict[str, CondaPackage], platf
 def _spec(spec: CondaSpec, package: CondaPackage | None, platform: str) -> Iterator[Problem]:
     if spec.name.startswith("__"):
         return
+    text = spec.written or spec.text
     if package is None:
-        yield spec.origin.problem(f"{spec.text} is asked for, but the lock has no {spec.name} ({platform})")
+        yield spec.origin.problem(f"{text} is asked for, but the lock has no {spec.name} ({platform})")
     elif (spec.version or spec.build or spec.channel) and not _matches(spec, package):
         has = f"{package.name} {package.version} {package.build}"
-        yield spec.origin.problem(f"{spec.text} is asked for, but the lock has {has} ({platform})")
+        yield spec.origin.problem(f"{text} is asked for, but the lock has {has} ({platform})")
 
 
 def _matches(spec: CondaSpec, package: CondaPackage) -> bool:

@@ -7,7 +7,7 @@ The meaning is conda's own (`conda.models.match_spec`, `conda.models.version`): 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from envbuild.core.definition import NOWHERE, CondaSpec, Origin
 from envbuild.core.names import is_conda_package
@@ -89,7 +89,7 @@ def parse_matchspec(text: str, origin: Origin = NOWHERE) -> Read:
     rest = text.partition("#")[0].strip() if " #" in text else text.strip()
     _refuse_foreign(rest)
     # long runs of spaces say nothing, and would be tried again and again
-    rest = " ".join(rest.split())
+    rest = written = " ".join(rest.split())
     if found := _ARCHIVE.fullmatch(rest.partition("#")[0].rpartition("/")[2]):
         return _archive(rest, found, origin)
     parts = _Parts()
@@ -99,7 +99,7 @@ def parse_matchspec(text: str, origin: Origin = NOWHERE) -> Read:
     _take_name_and_version(rest, parts)
     for key, value in pairs.items():
         _take_pair(key, value.strip(), parts)
-    return Read(spec=_spec(parts, origin), mended=tuple(parts.mended))
+    return Read(spec=replace(_spec(parts, origin), written=written), mended=tuple(parts.mended))
 
 
 def _refuse_foreign(text: str) -> None:

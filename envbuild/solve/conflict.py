@@ -22,7 +22,8 @@ def expanded(spec: CondaSpec) -> str:
 
 def written(items: Iterable[CondaSpec | PipRequirement]) -> list[str]:
     """Return one line for each of `items`: where it was written, and its text."""
-    return [f"{one.origin}: {one.text}" if one.origin.file else one.text for one in items]
+    texts = [(one, getattr(one, "written", "") or one.text) for one in items]
+    return [f"{one.origin}: {text}" if one.origin.file else text for one, text in texts]
 
 
 def indented(text: str, prefix: str = "    ") -> str:
@@ -56,7 +57,7 @@ def _channel_problem(text: str) -> Problem:
 
 def _no_candidate(platform: str, specs: Sequence[CondaSpec], found: Mapping[str, Any]) -> Problem:
     origin = specs[0].origin
-    text = ", ".join(spec.text for spec in specs)
+    text = ", ".join((spec.written or spec.text) for spec in specs)
     if found["versions"]:
         newest = ", ".join(found["versions"])
         return origin.problem(

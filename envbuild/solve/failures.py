@@ -60,8 +60,7 @@ class ResolverError(Exception):
 
     def blamed(self, asked: Asked) -> frozenset[str]:
         """Return the names whose requirements are to be left out if more problems are to be seen."""
-        missing = self.without_wheel | {one or other for one, other in _NOT_FOUND.findall(self.text)}
-        return frozenset(missing or {one.name for one in self._lines(asked) if one.name})
+        return frozenset(self.without_wheel | self._absent or {one.name for one in self._lines(asked) if one.name})
 
     @property
     def names(self) -> frozenset[str]:
@@ -128,20 +127,53 @@ class ResolverError(Exception):
         return f"{sides} cannot be satisfied{' together' if len(written) + len(has) > 1 else ''}"
 
     def _hint(self) -> str:
-        if missing := sorted(self.without_wheel):
-            name = ", ".join(missing)
-            return f"choose a version of {name} that has a wheel, or allow its source distribution by name: --allow-sdist {missing[0]}"
+        if hint := self._name_hint():
+            return hint
         if _OFFLINE.search(self.text):
             return "run it once without --offline, so that the cache has what it needs"
         if self._network:
             return "check the index URL and its credentials (netrc, keyring or ${VARIABLE} in the URL)"
-        if found := _NOT_FOUND.search(self.text):
-            return (
-                f"check the name {found[1] or found[2]}, or name the index that has it: --index-url, --extra-index-url"
-            )
+        if absent := sorted(self._absent):
+            return f"check the name {absent[0]}, or name the index that has it: --index-url, --extra-index-url"
         if "pre-release" in self.text:
             return "allow pre-releases with --pre, or name one in the version"
         return ""
+
+    def _name_hint(self) -> str:
+        missing = sorted(self.without_wheel)
+        if mistaken := sorted(name for name in (*missing, *self._absent) if index_name(name)):
+            return f"write {index_name(mistaken[0])}: so the package index calls what is meant by {mistaken[0]}"
+        name = ", ".join(missing)
+        allow = f"--allow-sdist {missing[0]}" if missing else ""
+        return (
+            f"choose a version of {name} that has a wheel, or allow its source distribution by name: {allow}"
+            if name
+            else ""
+        )
+
+    @property
+    def _absent(self) -> frozenset[str]:
+        return frozenset(one or other for one, other in _NOT_FOUND.findall(self.text))
+
+
+_MISNAMED = {
+    "attr": "attrs",
+    "cv2": "opencv-python",
+    "opencv": "opencv-python",
+    "pil": "pillow",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "tf": "tensorflow",
+    "yaml": "pyyaml",
+}
+"""What people call a distribution by the module that they import, where the index has nothing usable of that name."""
+
+
+def index_name(name: str) -> str:
+    """Return what the package index calls a distribution that goes by `name` in conda or in an import; empty if unknown."""
+    from envbuild.solve.names import RENAMED
+
+    return _MISNAMED.get(normalize(name)) or RENAMED.get(normalize(name), "")
 
 
 def shortened(text: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from envbuild.core.definition import IndexOptions, Origin, PipRequirement
 from envbuild.core.errors import NetworkError, SolveError
-from envbuild.solve.failures import ResolverError, shortened
+from envbuild.solve.failures import ResolverError, index_name, shortened
 from envbuild.solve.indexes import index_access
 from envbuild.solve.options import PipRequest
 from envbuild.solve.requirements import ask
@@ -90,3 +90,12 @@ def test_a_long_explanation_loses_its_middle():
     told = shortened("\n".join(lines)).splitlines()
     assert (told[0], told[10], told[-1], len(told)) == ("line 0", "… (70 lines are left out)", "line 99", 31)
     assert shortened("a\nb") == "a\nb"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("pytorch", "torch"), ("sklearn", "scikit-learn"), ("cv2", "opencv-python")]
+)
+def test_a_name_of_conda_or_of_a_module_is_told_as_the_index_has_it(written, meant):
+    said = f"Because all versions of {written} have no usable wheels\nhint: Wheels are required for `{written}` because"
+    assert index_name(written) == meant
+    assert explain(said, written).problems[0].hint.startswith(f"write {meant}:")
