@@ -41,7 +41,9 @@ def test_a_click_on_the_treemap_shows_the_package(chromium, report):
     # and from there to what it needs, without leaving the picture
     chromium.click("#chosen p a")
     assert chromium.run("return document.querySelector('#chosen h3').innerText").startswith("openssl")
-    assert chromium.run("return document.querySelector('.treemap a.on').getAttribute('aria-label')").startswith("openssl")
+    assert chromium.run("return document.querySelector('.treemap a.on').getAttribute('aria-label')").startswith(
+        "openssl"
+    )
     assert chromium.run("return location.hash") == ""
     is_quiet(chromium, report)
 
