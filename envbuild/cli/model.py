@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,12 +119,14 @@ def pairs(texts: list[str]) -> dict[str, str]:
 
 
 def _register(arguments: argparse.Namespace) -> int:
+    from envbuild.azureml.triggers import fire
     from envbuild.workspace.models import register_model
 
     if arguments.run_id or arguments.experiment_name:
         return _register_from_run(arguments)
+    workspace = find_workspace(arguments.workspace, create=True)
     model = register_model(
-        find_workspace(arguments.workspace, create=True),
+        workspace,
         arguments.name,
         arguments.model_path,
         framework=arguments.model_framework,
@@ -132,6 +135,8 @@ def _register(arguments: argparse.Namespace) -> int:
         tags=pairs(arguments.tag),
         properties=pairs(arguments.property),
     )
+    for name in fire(workspace, model):
+        print(f"note: trigger {name} was started; `envbuild trigger logs {name}` shows what it says", file=sys.stderr)
     _print([model], as_json=arguments.json)
     return 0
 

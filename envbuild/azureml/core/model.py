@@ -11,6 +11,7 @@ from envbuild.azureml.core.resource_configuration import ResourceConfiguration
 from envbuild.azureml.inference import InferenceConfig
 from envbuild.azureml.packaging import ModelPackage, start_package
 from envbuild.azureml.profiling import ModelProfile, bodies_of, start_profile
+from envbuild.azureml.triggers import fire
 from envbuild.core.errors import WorkspaceError
 from envbuild.serving.shim.azureml.core.model import Model as _InImage
 from envbuild.workspace.models import (
@@ -132,6 +133,7 @@ class Model:
             stored = change_model(
                 workspace.core, stored, tags={**stored.tags, **missing}, description=description or None
             )
+        fire(workspace.core, stored)
         return Model._of(workspace, stored)
 
     @staticmethod
