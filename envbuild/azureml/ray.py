@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shlex
 import time
@@ -22,6 +23,9 @@ from envbuild.core.keys import sha256
 from envbuild.core.selection import Selection
 
 ADDRESS = re.compile(r"(?:ray|https?)://[A-Za-z0-9.\-\[\]:]+/?")
+TOKEN = "RAY_AUTH_TOKEN"  # noqa: S105 - the name of a variable
+"""The variable that holds the token of a cluster that asks for one, as Ray's own tools read it."""
+
 _PORT = 8265
 _RUNNER = ".envbuild-run"
 _POLL = 0.5
@@ -86,7 +90,8 @@ def run_job(server: str, job: RayJob, *, log: Callable[[str], None], canceled: C
         NetworkError: the server cannot be reached or refuses, or what the job made does not come back whole.
     """
     archive = packed({"": job.folder, f"{_RUNNER}/names": job.names, f"{_RUNNER}/sending.py": SENDING})
-    package = f"_ray_pkg_{sha256(archive)[:32]}.zip"
+    # a name of its own: jobs that share a package share the folder that they write to, and what earlier ones left there
+    package = f"_ray_pkg_{sha256(job.name.encode() + archive)[:32]}.zip"
     _ask(server, "PUT", f"/api/packages/gcs/{package}", archive)
     runtime = {**job.runtime, "working_dir": f"gcs://{package}"}
     entry = shlex.join(["python", f"{_RUNNER}/sending.py", ":".join(job.watched), *job.command])
@@ -99,7 +104,8 @@ def run_job(server: str, job: RayJob, *, log: Callable[[str], None], canceled: C
         output.show(str(_ask(server, "GET", f"/api/jobs/{job.name}/logs").get("logs", "")), ended=ended)
         if ended:
             if status.get("message"):
-                log(str(status["message"]))
+                # the end of the log follows in it, which was shown already
+                log(str(status["message"]).partition(", last available logs")[0])
             return RayResult(code=0 if status["status"] == "SUCCEEDED" else 1, files=output.files())
         if canceled():
             _ask(server, "POST", f"/api/jobs/{job.name}/stop", b"")
@@ -125,7 +131,10 @@ def packed(places: Mapping[str, Path]) -> bytes:
 
 def _ask(server: str, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
     kind = "application/json" if method == "POST" else "application/octet-stream"
-    request = urllib.request.Request(f"{server}{path}", body, {"Content-Type": kind}, method=method)  # noqa: S310
+    headers = {"Content-Type": kind}
+    if token := os.environ.get(TOKEN):
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(f"{server}{path}", body, headers, method=method)  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the address is http by its pattern
             content = answer.read()

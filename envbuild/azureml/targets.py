@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from envbuild.engines.protocol import Container, ContainerEngine
 
 _IN_CONTAINER = Path("/mnt/azureml-run")
+_PYTHON = frozenset({"python", "pip"})
 
 
 def on_this_machine(task: Task, found: LockedEnvironment, progress: LogProgress) -> int:
@@ -55,6 +57,9 @@ def on_cluster(task: Task, found: LockedEnvironment, progress: LogProgress) -> i
         runtime: dict[str, Any] = {"env_vars": variables}
     else:
         selection = select(found.lock, found.lock.platforms[0])
+        if {one.name for one in found.definition.conda} <= _PYTHON:
+            # the cluster's own Python does, and conda need not be there
+            selection = replace(selection, conda=())
         runtime = runtime_environment(selection, found.definition.channels, variables)
     job = RayJob(
         name=task.record.id,

@@ -170,16 +170,13 @@ def assets(project):
 
 
 @pytest.fixture
-def served(index, ca_bundle, monkeypatch):
-    """What a service needs besides its environment, from an index on loopback."""
+def trusting(on_engine, ca_bundle, monkeypatch):
+    """What installs in the image, and the server, are from the package index."""
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_bundle))
-    monkeypatch.setenv("ENVBUILD_INDEX_URL", index.url)
-    index.add("werkzeug", "3.0", files={"werkzeug/__init__.py": ""})
-    index.add("granian", "2.0", files={"granian_is_not_here.py": ""})
 
 
 @pytest.mark.engine
-@pytest.mark.usefixtures("on_engine", "served")
+@pytest.mark.usefixtures("trusting")
 def test_blocks_that_need_an_engine_run_too(ws, reader, defaults, registry, release_image):
     ws.core.change_settings(build_network="host", registry=f"{registry}/documents")
     defaults.image, reader.skipped = release_image("ubuntu", "24.04").reference, ()

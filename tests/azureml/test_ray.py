@@ -23,6 +23,7 @@ from envbuild.core.errors import NetworkError, ServiceError
 from envbuild.core.lock import CondaPackage, PipFile, PipPackage
 from envbuild.core.platforms import PLATFORMS
 from envbuild.core.selection import Chosen, Selection
+from tests.azureml.test_environments import of_channel
 
 
 class Cluster(http.server.BaseHTTPRequestHandler):
@@ -33,6 +34,7 @@ class Cluster(http.server.BaseHTTPRequestHandler):
         self._answer({})
 
     def do_POST(self):
+        self.server.authorization = self.headers.get("Authorization")
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.asked.append((self.path, json.loads(body) if body else None))
         if body and self.server.code == 200 and not self.server.states:
@@ -40,8 +42,8 @@ class Cluster(http.server.BaseHTTPRequestHandler):
         self._answer({"submission_id": "x"})
 
     def _run(self, job):
-        folder = self.server.folder / "job"
         name = job["runtime_env"]["working_dir"].removeprefix("gcs://")
+        folder = self.server.folder / name
         with zipfile.ZipFile(io.BytesIO(self.server.packages[f"/api/packages/gcs/{name}"])) as archive:
             archive.extractall(folder)
         variables = {"PATH": os.environ["PATH"], **job["runtime_env"]["env_vars"]}
@@ -55,7 +57,14 @@ class Cluster(http.server.BaseHTTPRequestHandler):
             self._answer({"logs": self.server.logs})
             return
         status = self.server.states.pop(0) if len(self.server.states) > 1 else self.server.states[0]
-        self._answer({"status": status, "message": "as it ended" if status == "FAILED" else None})
+        self._answer(
+            {
+                "status": status,
+                "message": f"as it ended, last available logs:\n{self.server.logs[-50:]}"
+                if status == "FAILED"
+                else None,
+            }
+        )
 
     def _answer(self, content):
         data = json.dumps(content).encode()
@@ -74,6 +83,7 @@ def cluster(monkeypatch, tmp_path):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cluster)
     server.packages, server.asked, server.logs, server.code = {}, [], "hello\n", 200
     server.states, server.folder = ["PENDING", "RUNNING", "SUCCEEDED"], tmp_path
+    server.authorization = None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -145,6 +155,8 @@ def test_what_the_script_makes_there_comes_back(ws, cluster, submit, tmp_path):
     assert "not there: nobody answers inside a run on a cluster" in said
     assert "envbuild-files" not in said
     assert run.register_model("m", "outputs/model.bin").id == "m:1"
+    cluster.states = []
+    assert submit(code=SCRIPT).wait_for_completion()["status"] == "Completed", "it found what the first had left"
 
 
 def test_what_a_failing_script_made_comes_back_too(cluster, submit):
@@ -152,6 +164,8 @@ def test_what_a_failing_script_made_comes_back_too(cluster, submit):
     run = submit(code=SCRIPT.replace("- 1)", "+ 2)"))
     assert run.wait_for_completion(raise_on_error=False)["status"] == "Failed"
     assert "outputs/model.bin" in run.get_file_names()
+    assert "as it ended" in run.get_all_logs()
+    assert "last available" not in run.get_all_logs()
 
 
 def test_a_log_grows_line_by_line_and_what_is_sent_is_checked():
@@ -196,6 +210,27 @@ def test_what_is_too_large_for_a_log_is_named(tmp_path, monkeypatch, capsys):
     assert f"outputs/large stays on the cluster, in {tmp_path}/outputs/large" in said
     with zipfile.ZipFile(io.BytesIO(output.files().archive)) as archive:
         assert archive.namelist() == ["outputs/small"]
+
+
+def test_the_token_of_a_cluster_goes_with_every_question(cluster, submit, monkeypatch):
+    submit().wait_for_completion()
+    assert cluster.authorization is None
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret-token")
+    run = submit()
+    run.wait_for_completion()
+    assert cluster.authorization == "Bearer secret-token"
+    assert "secret-token" not in run.get_all_logs()
+
+
+def test_without_conda_packages_the_clusters_python_does(ws, tmp_path, cluster, python_channel, index):
+    index.add("small", "1.0", files={"small.py": ""})
+    env = of_channel("e", python_channel, "pip", pip=["small"])
+    env.python.conda_dependencies.set_pip_index_url(index.url)
+    (tmp_path / "t.py").write_text("")
+    target = f"http://127.0.0.1:{cluster.server_address[1]}"
+    Experiment(ws, "e").submit(ScriptRunConfig(tmp_path, "t.py", environment=env, target=target)).wait_for_completion()
+    runtime = cluster.asked[0][1]["runtime_env"]
+    assert (runtime["pip"], "conda" in runtime) == (["small==1.0"], False)
 
 
 def test_a_failed_job_fails_the_run(cluster, submit):
