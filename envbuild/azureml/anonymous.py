@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from envbuild.azureml.ignoring import ignored_by
+
 if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
     from envbuild.azureml.v2 import EnvironmentAsset
 
 _SEED = b"Initialize for october 2021 AML CLI version"
@@ -51,33 +54,16 @@ def directory_hash(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _add(total: Any, folder: Path, root: Path, ignored: list[re.Pattern[str]]) -> None:
+def _add(total: Any, folder: Path, root: Path, ignored: GitIgnoreSpec) -> None:
     for path in sorted(folder.iterdir(), key=lambda one: str(one).lower()):
         name = path.relative_to(root).as_posix()
-        if any(pattern.fullmatch(name) or pattern.fullmatch(path.name) for pattern in ignored):
+        if ignored.match_file(name):
             continue
         total.update(path.name.encode())
         if path.is_dir():
             _add(total, path, root, ignored)
         else:
             total.update(path.read_bytes())
-
-
-def ignored_by(folder: Path) -> list[re.Pattern[str]]:
-    """Return the patterns of `.amlignore`, or of `.gitignore` where there is none."""
-    for name in (".amlignore", ".gitignore"):
-        if (folder / name).is_file():
-            return list(_patterns((folder / name).read_text(encoding="utf-8", errors="replace")))
-    return []
-
-
-def _patterns(text: str) -> Iterator[re.Pattern[str]]:
-    import fnmatch
-
-    for line in text.splitlines():
-        pattern = line.strip().strip("/")
-        if pattern and not pattern.startswith(("#", "!")):
-            yield re.compile(fnmatch.translate(pattern.replace("**/", "")))
 
 
 def _digest(text: str) -> str:

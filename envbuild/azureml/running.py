@@ -9,11 +9,11 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envbuild.azureml.anonymous import ignored_by
 from envbuild.azureml.core.environment import Environment, EnvironmentReference
 from envbuild.azureml.core.run import KIND, Run
 from envbuild.azureml.core.runconfig import RunConfiguration
 from envbuild.azureml.data.data_reference import DataReference
+from envbuild.azureml.ignoring import ignored_by
 from envbuild.azureml.locking import locked
 from envbuild.azureml.ray import ADDRESS
 from envbuild.azureml.records import LogProgress, Record, guarded, new_id, now
@@ -105,16 +105,15 @@ def target_of(settings: RunConfiguration) -> str:
 
 def snapshot(source: Path, target: Path) -> None:
     """Copy the folder `source` to `target`, without what its `.amlignore` (or `.gitignore`) and version control name."""
-    patterns = ignored_by(source)
+    ignored = ignored_by(source)
 
     def left_out(folder: str, names: list[str]) -> set[str]:
-        inside = Path(folder).relative_to(source)
-        return {
-            name
-            for name in names
-            if name in _SKIPPED
-            or any(one.fullmatch(name) or one.fullmatch((inside / name).as_posix()) for one in patterns)
+        places = {name: Path(folder) / name for name in names}
+        inside = {
+            name: f"{place.relative_to(source).as_posix()}{'/' if place.is_dir() else ''}"
+            for name, place in places.items()
         }
+        return {name for name in names if name in _SKIPPED or ignored.match_file(inside[name])}
 
     shutil.copytree(source, target, ignore=left_out, symlinks=False)
 

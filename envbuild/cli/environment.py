@@ -153,21 +153,22 @@ def _list(arguments: argparse.Namespace) -> int:
     workspace = find_workspace(arguments.workspace)
     for name in curated_names() if not arguments.name else [one for one in curated_names() if one == arguments.name]:
         ensure_curated(workspace, name)
-    if arguments.name and arguments.version:
-        found = [get_environment(workspace, arguments.name, arguments.version)]
-    else:
-        found = list_environments(workspace, arguments.name, archived=arguments.archived)
+    # a name that is not there is said to be, and not answered with nothing
+    chosen = [get_environment(workspace, arguments.name, arguments.version)] if arguments.name else []
+    found = chosen if arguments.version else list_environments(workspace, arguments.name, archived=arguments.archived)
     _print(found, as_json=arguments.json)
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    from envbuild.workspace.environments import texts
+
     stored = _one(find_workspace(arguments.workspace), arguments)
     if arguments.json:
         print(json.dumps(_as_dict(stored)))
         return 0
     _print([stored], as_json=False)
-    for path, text in stored.files.items():
+    for path, text in texts(stored).items():
         print(f"--- {path}\n{text.rstrip()}")
     for one in stored.tree.files:
         print(f"--- {one.path}  {one.size} bytes")

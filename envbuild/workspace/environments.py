@@ -223,21 +223,36 @@ def _laid_out(folder: Path) -> str:
         return ""
 
 
+def texts(environment: RegisteredEnvironment) -> dict[str, str]:
+    """Return the texts of a version by path, the main one with the name and version that the registration gave it."""
+    return {
+        path: _named(text, environment) if path == environment.main else text
+        for path, text in environment.files.items()
+    }
+
+
 def _lay_out(workspace: Workspace, environment: RegisteredEnvironment, folder: Path) -> None:
-    for path, text in environment.files.items():
+    for path, text in texts(environment).items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(_named(text, environment) if path == environment.main else text, encoding="utf-8")
+        target.write_text(text, encoding="utf-8")
     for one in environment.tree.files:
         workspace.store.take_file(one, one.below(folder))
 
 
 def _named(text: str, environment: RegisteredEnvironment) -> str:
-    """Return the main file with the name and version that the registration gave it; v1's JSON has both."""
+    """Return the main file with the name and version that the registration gave it; v2's YAML has description and tags too."""
     if environment.main.endswith(".json"):
         content = json.loads(text)
         return json.dumps({**content, "name": environment.name, "version": environment.version}, indent=4)
-    return f"name: {json.dumps(environment.name)}\nversion: {json.dumps(environment.version)}\n{text}"
+    # JSON is YAML: what is quoted so reads back as it is
+    about = {
+        "name": environment.name,
+        "version": environment.version,
+        "description": environment.description,
+        "tags": dict(environment.tags),
+    }
+    return "".join(f"{key}: {json.dumps(value)}\n" for key, value in about.items() if value) + text
 
 
 def _check_path(path: str) -> None:

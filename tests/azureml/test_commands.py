@@ -7,6 +7,7 @@ import pytest
 
 from envbuild.azureml.core import Dataset, Environment, Run
 from envbuild.azureml.job import load_job
+from envbuild.azureml.v2 import load_environment
 from envbuild.cli.main import run as envbuild
 from tests.azureml.test_environments import of_channel
 
@@ -61,6 +62,11 @@ def test_the_verbs_of_v2(project, capsys):
     assert envbuild(["environment", "restore", "-n", "docker-image-example", "-v", "1"]) == 0
     assert envbuild(["environment", "label", "-n", "docker-image-example:1", "prod"]) == 0
     assert envbuild(["environment", "show", "-n", "azureml:docker-image-example@prod"]) == 0
+    assert envbuild(["environment", "list", "--name", "absent"]) == 10
+    assert envbuild(["environment", "download", "-n", "docker-image-example:1", "-d", "there"]) == 0
+    downloaded = load_environment(project / "there/environment.yml")
+    assert (downloaded.version, downloaded.description) == ("1", "This is an updated description.")
+    assert downloaded.tags == {"a": "b", "stage": "prod"}
     assert envbuild(["environment", "delete", "--name", "docker-image-example"]) == 10
     assert envbuild(["environment", "delete", "--name", "docker-image-example", "--version", "1"]) == 0
     assert envbuild(["environment", "show", "-n", "docker-image-example:1"]) == 10

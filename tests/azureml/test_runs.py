@@ -13,6 +13,7 @@ import pytest
 from envbuild import programs
 from envbuild.azureml.core import Datastore, Environment, Experiment, Model, Run, ScriptRunConfig
 from envbuild.azureml.core.runconfig import RunConfiguration
+from envbuild.azureml.running import snapshot
 from envbuild.azureml.train.estimator import Estimator
 from envbuild.core.errors import DefinitionError, ServiceError, WorkspaceError
 from tests.azureml.test_environments import of_channel
@@ -206,6 +207,28 @@ def test_a_run_that_takes_too_long_is_ended(ws, project, own):
     config = ScriptRunConfig(script="t.py", environment=own, max_run_duration_seconds=1)
     with pytest.raises(ServiceError, match="ended after 1 s"):
         Experiment(ws, "e").submit(config).wait_for_completion()
+
+
+def test_an_ignore_file_is_read_as_git_reads_it(project):
+    for name in (
+        "a.pyc",
+        "deep/b.pyc",
+        "data/x.csv",
+        "deep/data/y.csv",
+        "docs/a.txt",
+        "docs/deep/b.txt",
+        "keep.csv",
+        "z.csv",
+    ):
+        (project / "src" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "src" / name).write_text(name)
+    (project / "src/.gitignore").write_text("# a comment\n*.pyc\n/data/\ndocs/*.txt\n*.csv\n!keep.csv\n")
+    snapshot(project / "src", project / "copy")
+    found = {path.relative_to(project / "copy").as_posix() for path in (project / "copy").rglob("*") if path.is_file()}
+    assert found == {".gitignore", "docs/deep/b.txt", "keep.csv"}
+    (project / "src/.amlignore").write_text("*\n!keep.csv\n")
+    snapshot(project / "src", project / "other")
+    assert [path.name for path in (project / "other").rglob("*") if path.is_file()] == ["keep.csv"]
 
 
 def test_without_a_snapshot_the_folder_itself_is_used(ws, project, own):
