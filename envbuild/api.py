@@ -302,10 +302,9 @@ def write_context(
     `root` is where relative paths of the definition start.
     """
     from envbuild.context import write_context as write
-    from envbuild.render import RenderOptions as Options
     from envbuild.render import render
 
-    write(render(plan, options=options or Options(), root=root), folder, overwrite=overwrite)
+    write(render(plan, options=options, root=root), folder, overwrite=overwrite)
 
 
 def image(

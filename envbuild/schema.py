@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from envbuild.core.errors import UsageError
-from envbuild.core.image_settings import COMPRESSIONS, MOST_LAYERS
+from envbuild.core.image_settings import COMPRESSIONS, CONDA_INSTALLERS, MOST_LAYERS, PIP_INSTALLERS
 from envbuild.core.platforms import PLATFORMS
 from envbuild.formats.facts import Facts
 from envbuild.read import azure_v2, conda_env, tool_envbuild
@@ -74,6 +74,15 @@ def _image_settings() -> Schema:
             "compression": {"enum": list(COMPRESSIONS), "description": "of layers (oci engine)"},
             "bytecode": {**_FLAG, "description": "whether modules are compiled (oci engine)"},
             "attest": {**_FLAG, "description": "push a bill of materials and the provenance too"},
+            "pip-installer": {
+                "enum": list(PIP_INSTALLERS),
+                "description": "what installs Python packages (Dockerfile)",
+            },
+            "conda-installer": {
+                "enum": list(CONDA_INSTALLERS),
+                "description": "what installs conda packages (Dockerfile)",
+            },
+            "syntax": {**_LINE, "description": "a BuildKit frontend image for the `# syntax=` line (Dockerfile)"},
         }
     )
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from envbuild.cli.dockerfile import dockerfile_settings
 
 if TYPE_CHECKING:
     from envbuild.core.image_settings import ImageSettings
@@ -49,14 +52,15 @@ def image_settings(arguments: argparse.Namespace) -> ImageSettings:
         UsageError: a number of layers that cannot be, or what is no image.
     """
     from envbuild.core.errors import UsageError
-    from envbuild.core.image_settings import MOST_LAYERS, ImageSettings
+    from envbuild.core.image_settings import MOST_LAYERS
     from envbuild.core.reference import ImageReference
 
     if arguments.layers is not None and not 1 <= arguments.layers <= MOST_LAYERS:
         raise UsageError(f"--layers {arguments.layers}: 1 to {MOST_LAYERS} are possible")
     if arguments.append_to:
         ImageReference.parse(arguments.append_to)
-    return ImageSettings(
+    return replace(
+        dockerfile_settings(arguments),
         layers=arguments.layers,
         append_to=arguments.append_to,
         compression=arguments.compression,

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.cli.arguments import add_definition, add_quiet, definition_or_default
 from envbuild.cli.assembling import add_assembling, image_settings, subdirs
+from envbuild.cli.dockerfile import add_dockerfile, render_options
 
 if TYPE_CHECKING:
     from envbuild.core.plan import Plan
     from envbuild.core.progress import Progress
     from envbuild.engines.protocol import BuildOptions, Image
+
+
+Layers = Sequence[tuple[str, str]]
+"""The kind and the key of each layer of a plan."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,12 +44,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def add_build(parser: argparse.ArgumentParser) -> None:
     """Add what `image` and `package` say about a build."""
-    _add_lock(parser)
+    add_lock(parser)
     _add_engine(parser)
+    add_dockerfile(parser)
     add_assembling(parser)
 
 
-def _add_lock(parser: argparse.ArgumentParser) -> None:
+def add_lock(parser: argparse.ArgumentParser) -> None:
+    """Add what may be said about the lock that an image is built from."""
     lock = parser.add_argument_group("lock")
     lock.add_argument("--locked", action="store_true", help="never solve: fail without a fresh lock")
     lock.add_argument("--update-lock", action="store_true", help="lock again first")
@@ -114,10 +122,14 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Plan, write, or build."""
+    path = definition_or_default(arguments.definition)
+    # before anything else is imported
+    if _is_plain(arguments) and (found := _existing(path, arguments.environment)) is not None:
+        print_image(*found, as_json=arguments.json)
+        return 0
     from envbuild import api
     from envbuild.cli.progress import progress_for
 
-    path = definition_or_default(arguments.definition)
     progress = progress_for(quiet=arguments.quiet)
     plan = api.plan(
         path,
@@ -135,6 +147,41 @@ def run(arguments: argparse.Namespace) -> int:
         print_plans(plan, arguments, path)
         return 0
     return make(plan, arguments, path, progress=progress)
+
+
+_SAY_HOW: tuple[str, ...] = (
+    "command",
+    "definition",
+    "environment",
+    "engine",
+    "locked",
+    "network",
+    "secret",
+    "ssh",
+    "cache_from",
+)
+_SAY_HOW += ("quiet", "json", "run", "solver_process")
+"""Arguments that change nothing where the image exists already."""
+
+
+def _is_plain(arguments: argparse.Namespace) -> bool:
+    asked = any(value for name, value in vars(arguments).items() if name not in _SAY_HOW)
+    return not asked and arguments.engine in ("auto", "docker")
+
+
+def _existing(path: Path, environment: str) -> tuple[Image, Layers] | None:
+    """Return the image that docker has of an unchanged definition, with its layers, without reading the definition."""
+    from envbuild.engines.docker_socket import image_attributes
+    from envbuild.history import unchanged
+
+    last = unchanged(path, environment)
+    said = image_attributes(last.name, timeout=10) if last is not None else None
+    if last is None or not said:
+        return None
+    from envbuild.engines.protocol import Image
+
+    identity, size = str(said.get("Id", "")), int(said.get("Size", 0))
+    return Image(name=last.name, key=last.key, engine="docker", built=False, id=identity, size=size), last.layers
 
 
 def _explain(plan: Plan, path: Path, arguments: argparse.Namespace) -> int:
@@ -168,7 +215,10 @@ def make(plan: Plan, arguments: argparse.Namespace, path: Path, *, progress: Pro
     if arguments.generate_dockerfile is not None:
         if len(platforms) > 1:
             raise UsageError("a context is for one platform", hint="say one --platform for each folder")
-        api.write_context(plan, arguments.generate_dockerfile, overwrite=arguments.overwrite, root=root)
+        wording = render_options(arguments, plan)
+        api.write_context(
+            plan, arguments.generate_dockerfile, options=wording, overwrite=arguments.overwrite, root=root
+        )
         folder = str(arguments.generate_dockerfile)
         print(json.dumps({"context": folder, "image_key": plan.image_key}) if arguments.json else folder)
         return 0
@@ -180,12 +230,13 @@ def make(plan: Plan, arguments: argparse.Namespace, path: Path, *, progress: Pro
         reuse=not arguments.no_reuse,
         options=build_options(arguments),
         settings=image_settings(arguments),
-        secrets=_secrets(arguments.secret),
+        secrets={name: Path(file) for name, file in pairs(arguments.secret, "--secret")},
         root=root,
         progress=progress,
     )
-    remember(path, arguments.environment, plan)
-    print_image(image, plan, as_json=arguments.json)
+    plain = arguments.command == "image" and _is_plain(arguments)
+    remember(path, arguments.environment, plan, plain=plain)
+    print_image(image, [(layer.kind, layer.key) for layer in plan.layers], as_json=arguments.json)
     return 0
 
 
@@ -200,7 +251,7 @@ def build_options(arguments: argparse.Namespace) -> BuildOptions:
     return BuildOptions(
         no_cache=arguments.no_cache,
         pull=arguments.pull,
-        build_args=tuple(_pair(text, "--build-arg") for text in arguments.build_arg),
+        build_args=tuple(pairs(arguments.build_arg, "--build-arg")),
         target=arguments.target,
         cache_from=tuple(arguments.cache_from),
         cache_to=tuple(arguments.cache_to),
@@ -213,17 +264,19 @@ def build_options(arguments: argparse.Namespace) -> BuildOptions:
     )
 
 
-def _pair(text: str, option: str) -> tuple[str, str]:
+def pairs(texts: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
+    """Yield each `NAME=VALUE` of `option` as a pair.
+
+    Raises:
+        UsageError: one has no name or no `=`.
+    """
     from envbuild.core.errors import UsageError
 
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise UsageError(f"{option} {text!r} is not NAME=VALUE")
-    return name, value
-
-
-def _secrets(texts: list[str]) -> dict[str, Path]:
-    return {name: Path(file) for name, file in (_pair(text, "--secret") for text in texts)}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise UsageError(f"{option} {text!r} is not NAME=VALUE")
+        yield name, value
 
 
 def subdir(platform: str) -> str:
@@ -233,10 +286,9 @@ def subdir(platform: str) -> str:
     return parse_platform(platform).subdir if platform else ""
 
 
-def print_image(image: Image, plan: Plan, *, as_json: bool) -> None:
+def print_image(image: Image, layers: Layers, *, as_json: bool) -> None:
     """Print what was built, or found."""
     if as_json:
-        layers = [{"kind": layer.kind, "key": layer.key} for layer in plan.layers]
         print(
             json.dumps(
                 {
@@ -249,7 +301,7 @@ def print_image(image: Image, plan: Plan, *, as_json: bool) -> None:
                     "size": image.size,
                     "seconds": image.seconds,
                     "tags": list(image.tags),
-                    "layers": layers,
+                    "layers": [{"kind": kind, "key": key} for kind, key in layers],
                 }
             )
         )
@@ -259,7 +311,7 @@ def print_image(image: Image, plan: Plan, *, as_json: bool) -> None:
         if image.built
         else f"exists in {f'the registry as {image.digest}' if image.engine == 'registry' else image.engine}, nothing to do"
     )
-    print(f"{image.name}: {did}")
+    print(f"{image.name or image.id}: {did}")
     for tag in image.tags:
         print(tag)
 

@@ -21,6 +21,7 @@ HOMES = {
     "lock": "lock",
     "show": "show",
     "image": "image",
+    "bake": "bake",
     "package": "package",
     "serve": "serve",
     "model": "model",
@@ -55,7 +56,7 @@ HOMES = {
 
 GROUPS = {
     "definitions and locks": ("init", "lock", "show", "diff", "why", "tree", "outdated", "export", "import", "audit"),
-    "images": ("image", "report"),
+    "images": ("image", "bake", "report"),
     "models and services": (
         "package",
         "serve",

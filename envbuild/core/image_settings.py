@@ -13,13 +13,20 @@ Compression = Literal["gzip", "zlib", "zstd", "none"]
 
 COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 
+PipInstaller = Literal["uv", "pip"]
+CondaInstaller = Literal["rattler", "conda", "micromamba"]
+PIP_INSTALLERS: tuple[PipInstaller, ...] = get_args(PipInstaller)
+CONDA_INSTALLERS: tuple[CondaInstaller, ...] = get_args(CondaInstaller)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSettings:
     """How an image is made of the lock, as a person said it; None and empty texts are left to the engine.
 
     `layers` is how many layers packages share, `append_to` an earlier image whose layers stay where they are, `compression`
-    that of layers, `bytecode` whether modules are compiled: all of the oci engine. `attest` adds a bill of materials and the
+    that of layers, `bytecode` whether modules are compiled: all of the oci engine. `pip_installer` and `conda_installer` say
+    what installs packages in a Dockerfile (`conda` and `micromamba` are the base's own), `syntax` is the frontend image of
+    its `# syntax=` line; the files that they give are the same, so nothing of it is in any key. `attest` adds a bill of materials and the
     provenance to what is pushed, whatever engine built it.
     """
 
@@ -28,6 +35,9 @@ class ImageSettings:
     compression: Compression | Literal[""] = ""
     bytecode: bool | None = None
     attest: bool | None = None
+    pip_installer: PipInstaller | Literal[""] = ""
+    conda_installer: CondaInstaller | Literal[""] = ""
+    syntax: str = ""
 
     def over(self, other: ImageSettings) -> ImageSettings:
         """Return these settings, and those of `other` where these say nothing."""
@@ -37,6 +47,9 @@ class ImageSettings:
             compression=self.compression or other.compression,
             bytecode=other.bytecode if self.bytecode is None else self.bytecode,
             attest=other.attest if self.attest is None else self.attest,
+            pip_installer=self.pip_installer or other.pip_installer,
+            conda_installer=self.conda_installer or other.conda_installer,
+            syntax=self.syntax or other.syntax,
         )
 
     @property

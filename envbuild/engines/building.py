@@ -79,19 +79,23 @@ class BuildsDockerfiles(ABC):
         options = options or BuildOptions()
         if options.push and not tags:
             raise EngineError("there is no name to push the image under", hint="say --tag REGISTRY/NAME:TAG")
-        image = Image(name=name, key=plan.image_key, engine=self.name, built=False, id="", tags=tags)
-        found = self.inspect(name) if reuse and not options.no_cache else None
+        # with arguments or a stage of a Dockerfile it is something else than the key says
+        named = (name, *tags) if options.makes_the_keys else tags
+        image = Image(
+            name=named[0] if named else "", key=plan.image_key, engine=self.name, built=False, id="", tags=tags
+        )
+        found = self.inspect(name) if reuse and options.makes_the_keys and not options.no_cache else None
         if found is not None:
             for tag in tags:
                 self.tag(name, tag)
             digest = self.push_all(tags, progress) if options.push else ""
             return replace(image, id=found.id, size=found.size, digest=digest)
-        wording = replace(render_options or RenderOptions(), dialect=self.dialect)
+        wording = replace(render_options or RenderOptions.of(plan.definition.image), dialect=self.dialect)
         context = render(plan, options=wording, root=root)
         # a builder elsewhere pushes what it built; the name made of the key is for this machine alone
         elsewhere = options.push and bool(options.builder)
         wishes = replace(options, platform=options.platform or plan.selection.platform.oci, push=elsewhere)
-        names = tags if elsewhere else (name, *tags)
+        names = tags if elsewhere else named
         built = self.build(context, names, options=wishes, secrets=secrets, progress=progress)
         digest = self.push_all(tags, progress) if options.push and not elsewhere else built.digest
         return replace(image, built=True, id=built.id, digest=digest, size=built.size, seconds=round(built.seconds, 2))

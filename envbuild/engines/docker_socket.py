@@ -6,7 +6,6 @@ An image that exists already is found this way before anything else is loaded (D
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import socket
@@ -14,17 +13,6 @@ from typing import Any
 from urllib.parse import quote
 
 USUAL = "unix:///var/run/docker.sock"
-
-
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 def answers(timeout: float) -> bool:
@@ -51,12 +39,16 @@ def _get(path: str, timeout: float) -> tuple[int, bytes] | None:
     host = os.environ.get("DOCKER_HOST") or USUAL
     if not host.startswith("unix://") or not hasattr(socket, "AF_UNIX"):
         return None
-    connection = _Connection(host.removeprefix("unix://"), timeout)
+    request = f"GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n"
     try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    except (OSError, http.client.HTTPException):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(timeout)
+            connection.connect(host.removeprefix("unix://"))
+            connection.sendall(request.encode("ascii"))
+            answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    except (OSError, ValueError):
         return None
-    finally:
-        connection.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    # `HTTP/1.0 200 OK`: with version 1.0 the body is neither chunked nor followed by anything
+    status = head.split(b" ", 2)[1:2]
+    return (int(status[0]), body) if status and status[0].isdigit() else None

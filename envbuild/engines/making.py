@@ -34,7 +34,6 @@ class Wish:
     reuse: bool = True
     options: BuildOptions = field(default_factory=BuildOptions)
     settings: ImageSettings = field(default_factory=ImageSettings)
-    render_options: RenderOptions | None = None
     secrets: Mapping[str, Path] = field(default_factory=dict)
     root: Path = Path()
 
@@ -173,7 +172,7 @@ def _made(engine: Engine, wish: Wish, progress: Progress) -> Image:
         tags=wish.tags,
         reuse=wish.reuse,
         options=wish.options,
-        render_options=wish.render_options,
+        render_options=RenderOptions.of(wish.said),
         secrets=wish.secrets,
         root=wish.root,
         progress=progress,

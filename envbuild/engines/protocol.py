@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from envbuild.context import Context
-from envbuild.core.plan import Plan
 from envbuild.core.progress import SILENT, Progress
-from envbuild.render import RenderOptions
+
+if TYPE_CHECKING:
+    from envbuild.context import Context
+    from envbuild.core.plan import Plan
+    from envbuild.render import RenderOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,11 @@ class BuildOptions:
     ssh: tuple[str, ...] = ()
     network: str = ""
     builder: str = ""
+
+    @property
+    def makes_the_keys(self) -> bool:
+        """Whether what is built is the image that the key names, and is in the engine afterwards."""
+        return not (self.build_args or self.target or self.output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
-from envbuild.core.image_settings import COMPRESSIONS, MOST_LAYERS, Compression, ImageSettings
+from envbuild.core.image_settings import (
+    COMPRESSIONS,
+    CONDA_INSTALLERS,
+    MOST_LAYERS,
+    PIP_INSTALLERS,
+    ImageSettings,
+)
 from envbuild.read.findings import Findings
 from envbuild.read.images import check_image
 from envbuild.read.nodes import Node, flag, line, only_keys, table
 
-KEYS = ("layers", "append-to", "compression", "bytecode", "attest")
+KEYS = ("layers", "append-to", "compression", "bytecode", "attest", "pip-installer", "conda-installer", "syntax")
 """Every key of `[tool.envbuild.image]`."""
 
 
@@ -18,14 +24,19 @@ def read_image_settings(node: Node, findings: Findings) -> ImageSettings:
     table(node, findings)
     only_keys(node, KEYS, findings, what="[tool.envbuild.image]")
     earlier = line(node.get("append-to"), findings)
-    if earlier:
-        check_image(earlier, node.get("append-to").origin, findings)
+    syntax = line(node.get("syntax"), findings)
+    for image, key in ((earlier, "append-to"), (syntax, "syntax")):
+        if image:
+            check_image(image, node.get(key).origin, findings)
     return ImageSettings(
         layers=_layers(node.get("layers"), findings),
         append_to=earlier,
-        compression=_compression(node.get("compression"), findings),
+        compression=_one_of(node.get("compression"), COMPRESSIONS, "compression of layers", findings),
         bytecode=_flag(node.get("bytecode"), findings),
         attest=_flag(node.get("attest"), findings),
+        pip_installer=_one_of(node.get("pip-installer"), PIP_INSTALLERS, "installer of Python packages", findings),
+        conda_installer=_one_of(node.get("conda-installer"), CONDA_INSTALLERS, "installer of conda packages", findings),
+        syntax=syntax,
     )
 
 
@@ -43,9 +54,12 @@ def _layers(node: Node, findings: Findings) -> int | None:
     return value
 
 
-def _compression(node: Node, findings: Findings) -> Compression | Literal[""]:
+ChoiceT = TypeVar("ChoiceT", bound=str)
+
+
+def _one_of(node: Node, accepted: tuple[ChoiceT, ...], what: str, findings: Findings) -> ChoiceT | Literal[""]:
     written = line(node, findings)
-    found = next((one for one in COMPRESSIONS if one == written), None)
+    found = next((one for one in accepted if one == written), None)
     if written and found is None:
-        findings.refuse(node.origin, f"{written!r} is no compression of layers", f"accepted: {', '.join(COMPRESSIONS)}")
+        findings.refuse(node.origin, f"{written!r} is no {what}", f"accepted: {', '.join(accepted)}")
     return found or ""

@@ -12,6 +12,7 @@ from envbuild.context import EPOCH, Context, ContextFile, Step
 from envbuild.core.bases import OLDEST_CONDA, OLDEST_PYTHON, OLDEST_UBUNTU
 from envbuild.core.definition import Origin
 from envbuild.core.errors import PlanError
+from envbuild.core.image_settings import ImageSettings
 from envbuild.core.names import is_apt_package, is_variable
 from envbuild.core.plan import OWN_VARIABLES, PREFIX, LayerKind, Plan
 from envbuild.core.reference import ImageReference
@@ -49,16 +50,26 @@ class RenderOptions:
     pip_installer: PipInstaller = "auto"
     conda_installer: CondaInstaller = "rattler"
 
+    @classmethod
+    def of(cls, settings: ImageSettings, dialect: Dialect = "buildkit") -> RenderOptions:
+        """Return what `settings` say."""
+        return cls(
+            dialect=dialect,
+            syntax=settings.syntax,
+            pip_installer=settings.pip_installer or "auto",
+            conda_installer=settings.conda_installer or "rattler",
+        )
+
 
 def render(plan: Plan, *, options: RenderOptions | None = None, root: Path = Path()) -> Context:
     """Return the build context of `plan`; `root` is where relative paths of the definition and its lock start.
 
-    Files are named, not read, but for a build context of the user's own and the templates.
+    Without `options` the definition's own settings hold. Files are named, not read, but for a build context of the user's own and the templates.
 
     Raises:
         PlanError: a value cannot stand in a Dockerfile, an installer is not locked, or a template is wrong.
     """
-    options = options or RenderOptions()
+    options = options or RenderOptions.of(plan.definition.image)
     installers = choose_installers(plan, options.pip_installer, options.conda_installer)
     own_text, own_files, syntax = _own(plan, root)
     values = _values(plan, options, installers) | {"base": own_text, "syntax": _syntax(options.syntax or syntax)}

@@ -202,6 +202,16 @@ def test_a_builder_elsewhere_pushes_itself() -> None:
     assert engine.built == [(("r.example/a:1",), replace(options, platform="linux/amd64"))]
 
 
+@pytest.mark.parametrize("options", [BuildOptions(target="envbuild-base"), BuildOptions(build_args=(("A", "1"),))])
+def test_what_is_not_the_keys_image_is_built_and_does_not_get_its_name(options: BuildOptions) -> None:
+    engine = Pushing(there=True)
+    engine.builder = ("buildkit", "docker")  # type: ignore[assignment]
+    image = engine.image(PLAN, name="envbuild/envbuild_1", tags=("mine:1",), options=options)
+    assert image.built
+    assert image.name == "mine:1"
+    assert [names for names, _ in engine.built] == [("mine:1",)]
+
+
 def test_there_must_be_a_name_to_push() -> None:
     with pytest.raises(EngineError, match="no name to push the image under"):
         Pushing(there=True).image(PLAN, name="n", options=BuildOptions(push=True))

@@ -1,0 +1,141 @@
+"""`envbuild bake`: every environment of a project as one `docker buildx bake`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envbuild.cli.arguments import add_definition, add_quiet, definition_or_default
+from envbuild.cli.dockerfile import add_dockerfile, render_options
+from envbuild.cli.image import add_lock, pairs, subdir
+
+if TYPE_CHECKING:
+    from envbuild.core.plan import Plan
+    from envbuild.core.progress import Progress
+    from envbuild.engines.bake import BakeTarget
+    from envbuild.engines.protocol import BuildOptions
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "bake",
+        help="write a docker-bake.json for all environments of a project, in one graph",
+        description="Writes DIR/docker-bake.json and a context for every environment; `cd DIR && docker buildx bake` builds "
+        "them together, and what they share once. In NAME and SPEC, {environment} is the target's name, {key} the image key.",
+    )
+    add_definition(parser, many=True)
+    parser.add_argument(
+        "-o",
+        "--output-dir",
+        type=Path,
+        default=Path("envbuild-bake"),
+        metavar="DIR",
+        help="what is written (default: envbuild-bake)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace DIR when it exists")
+    parser.add_argument("--build", action="store_true", help="run `docker buildx bake` too")
+    add_lock(parser)
+    group = parser.add_argument_group("build")
+    group.add_argument("-t", "--tag", action="append", default=[], metavar="NAME", help="a further name; repeatable")
+    group.add_argument("--platform", default="", metavar="P", help="one of the locks' platforms (default: their first)")
+    group.add_argument("--push", action="store_true", help="push every --tag")
+    group.add_argument("--load", action="store_true", help="load the images into docker")
+    group.add_argument("--cache-from", action="append", default=[], metavar="SPEC", help="type=registry,ref=…")
+    group.add_argument("--cache-to", action="append", default=[], metavar="SPEC", help="type=registry,ref=…,mode=max")
+    group.add_argument("--no-cache", action="store_true", help="build every step again")
+    group.add_argument("--pull", action="store_true", help="ask the registry for the base images")
+    group.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="an ARG of the build")
+    group.add_argument("--network", default="", metavar="MODE", help="the network of build steps (host, none)")
+    group.add_argument("--ssh", action="append", default=[], metavar="AGENT", help="an agent or key: default")
+    group.add_argument("--secret", action="append", default=[], metavar="ID=FILE", help="a build secret")
+    group.add_argument("--builder", default="", metavar="NAME", help="a buildx builder, for --build")
+    add_dockerfile(parser)
+    add_quiet(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write, and build where that is asked."""
+    from envbuild.api import default_secrets
+    from envbuild.cli.progress import progress_for
+    from envbuild.core.errors import UsageError
+    from envbuild.engines.bake import BAKE_FILE, bake, bake_file, write_bake
+
+    if arguments.push and not arguments.tag:
+        raise UsageError(
+            "there is no name to push the images under", hint="say --tag 'registry.example/{environment}:1'"
+        )
+    progress = progress_for(quiet=arguments.quiet)
+    paths = list(arguments.definition) or [definition_or_default(None)]
+    targets = list(_targets(paths, arguments, progress))
+    secrets = {name: Path(file) for name, file in pairs(arguments.secret, "--secret")}
+    if arguments.build:
+        secrets = {**default_secrets(), **secrets}
+    folder = arguments.output_dir
+    write_bake(targets, bake_file(targets, _options(arguments), secrets), folder, overwrite=arguments.overwrite)
+    if arguments.build:
+        bake(folder, builder=arguments.builder, progress=progress)
+    if arguments.json:
+        listed = [{"target": one.name, "tags": list(one.tags), "platform": one.platform} for one in targets]
+        print(json.dumps({"file": str(folder / BAKE_FILE), "built": arguments.build, "targets": listed}))
+    else:
+        print(folder / BAKE_FILE)
+    return 0
+
+
+def _options(arguments: argparse.Namespace) -> BuildOptions:
+    from envbuild.engines.protocol import BuildOptions
+
+    return BuildOptions(
+        no_cache=arguments.no_cache,
+        pull=arguments.pull,
+        build_args=tuple(pairs(arguments.build_arg, "--build-arg")),
+        push=arguments.push,
+        load=arguments.load,
+        ssh=tuple(arguments.ssh),
+        network=arguments.network,
+    )
+
+
+def _targets(paths: list[Path], arguments: argparse.Namespace, progress: Progress) -> Iterator[BakeTarget]:
+    from envbuild import api
+    from envbuild.lockfile import lock_folder, lock_name
+
+    for path in paths:
+        names = (arguments.environment,) if arguments.environment else api.environment_names(path)
+        for name in names:
+            plan = api.plan(
+                path,
+                environment=name,
+                platform=subdir(arguments.platform),
+                locked=arguments.locked,
+                update_lock=arguments.update_lock,
+                allow_unpinned_base=arguments.allow_unpinned_base,
+                progress=progress,
+            )
+            yield _target(plan, lock_name(path, name) or plan.definition.name or "image", lock_folder(path), arguments)
+
+
+def _target(plan: Plan, called: str, root: Path, arguments: argparse.Namespace) -> BakeTarget:
+    from envbuild.engines.bake import BakeTarget, target_name
+    from envbuild.render import render
+
+    name = target_name(called)
+
+    def filled(texts: list[str]) -> tuple[str, ...]:
+        return tuple(one.replace("{environment}", name.lower()).replace("{key}", plan.image_key[:32]) for one in texts)
+
+    tags = filled(arguments.tag)
+    return BakeTarget(
+        name=name,
+        context=render(plan, options=render_options(arguments, plan), root=root),
+        # the name made of the key is for this machine alone: it is no name in a registry
+        tags=tags if arguments.push else (plan.image_name, *tags),
+        platform=plan.selection.platform.oci,
+        cache_from=filled(arguments.cache_from),
+        cache_to=filled(arguments.cache_to),
+    )
