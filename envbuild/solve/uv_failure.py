@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -27,6 +28,9 @@ _AT_ONCE = 3
 _MORE = 8
 """How many further problems of one question are looked for."""
 
+_PATIENCE = 45.0
+"""Seconds after which nothing more is tried: what fails slowly may fail slowly for every Python."""
+
 
 def raise_failure(question: Question, error: ResolverError, attempt: Attempt) -> NoReturn:
     """Raise what `error` means for `question`.
@@ -36,13 +40,14 @@ def raise_failure(question: Question, error: ResolverError, attempt: Attempt) ->
         NetworkError: a server is at fault.
         SolveError: the requirements have no answer by themselves; every problem of them is told.
     """
+    deadline = time.monotonic() + _PATIENCE
     freed = _raise_provided(question, error, attempt) if error.stubs else error
     if freed.blames_python:
-        _raise_python(question, freed, attempt)
+        _raise_python(question, freed, attempt, deadline)
     first = error.explained(question.asked, question.access)
     if not isinstance(first, SolveError):
         raise first from None
-    raise SolveError([*first.problems, *_more_problems(question, error, attempt)]) from None
+    raise SolveError([*first.problems, *_more_problems(question, error, attempt, deadline)]) from None
 
 
 def _raise_provided(question: Question, error: ResolverError, attempt: Attempt) -> ResolverError:
@@ -66,7 +71,7 @@ def _raise_provided(question: Question, error: ResolverError, attempt: Attempt) 
     raise PipConflictError(problems, {name: versions.get(name, "") for name in provided})
 
 
-def _raise_python(question: Question, error: ResolverError, attempt: Attempt) -> None:
+def _raise_python(question: Question, error: ResolverError, attempt: Attempt, deadline: float) -> None:
     """Raise a PipConflictError that wants the first of the request's other Pythons that has an answer; return where none has.
 
     All that is provided counts as free, for it is provided for the Python of now.
@@ -84,6 +89,8 @@ def _raise_python(question: Question, error: ResolverError, attempt: Attempt) ->
     others = _with_wheels(question, error, [one for one in question.request.pythons if python_minor(one) != here])
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for start in range(0, len(others), _AT_ONCE):
+            if time.monotonic() > deadline:
+                return
             some = others[start : start + _AT_ONCE]
             wanted = next((one for one, works in zip(some, pool.map(answers, some), strict=True) if works), "")
             if wanted:
@@ -115,11 +122,11 @@ def _with_wheels(question: Question, error: ResolverError, pythons: list[str]) -
     return pythons
 
 
-def _more_problems(question: Question, error: ResolverError, attempt: Attempt) -> list[Problem]:
+def _more_problems(question: Question, error: ResolverError, attempt: Attempt, deadline: float) -> list[Problem]:
     """Return what else is wrong: uv tells one contradiction, so its names are left out and uv is asked again."""
     found: list[Problem] = []
     excluded = question.excluded
-    while len(found) < _MORE:
+    while len(found) < _MORE and time.monotonic() < deadline:
         blamed = error.blamed(question.asked)
         if not blamed - excluded:
             break
