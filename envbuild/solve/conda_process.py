@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 _START = "import sys; folders = sys.argv[1:]; sys.path += folders; import conda_worker; conda_worker.main(folders[1])"
 _VALUED = ("-o", "--output", "-e", "--environment", "--platform", "--exclude-newer", "--mirror", "--allow-sdist")
+_AUTHORITIES = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "PIP_CERT",
+)  # as `net.clean`, not imported here
 _DEFINITIONS = ("environment.yml", "environment.yaml", "pyproject.toml")
 _KILL = 9 if hasattr(os, "posix_spawn") else 15
 _unreaped: set[int] = set()
@@ -143,7 +149,7 @@ def _engine_folder() -> str:
 def _environment() -> dict[str, str]:
     """Return this process's environment; a file of authorities that is named for other tools is the engine's as well."""
     environ = dict(os.environ)
-    named = next(filter(None, map(environ.get, ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))), None)
+    named = next(filter(None, map(environ.get, _AUTHORITIES)), None)
     return {**environ, "SSL_CERT_FILE": named} if named else environ
 
 

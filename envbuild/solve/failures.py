@@ -129,15 +129,20 @@ class ResolverError(Exception):
     def _hint(self) -> str:
         if hint := self._name_hint():
             return hint
-        if _OFFLINE.search(self.text):
-            return "run it once without --offline, so that the cache has what it needs"
-        if self._network:
-            return "check the index URL and its credentials (netrc, keyring or ${VARIABLE} in the URL)"
+        if self._network or _OFFLINE.search(self.text):
+            return self._network_hint()
         if absent := sorted(self._absent):
             return f"check the name {absent[0]}, or name the index that has it: --index-url, --extra-index-url"
         if "pre-release" in self.text:
             return "allow pre-releases with --pre, or name one in the version"
         return ""
+
+    def _network_hint(self) -> str:
+        if _OFFLINE.search(self.text):
+            return "run it once without --offline, so that the cache has what it needs"
+        if "peer certificate" in self.text:
+            return "name the file of a private certificate authority in SSL_CERT_FILE, REQUESTS_CA_BUNDLE or PIP_CERT"
+        return "check the index URL and its credentials (netrc, keyring or ${VARIABLE} in the URL)"
 
     def _name_hint(self) -> str:
         missing = sorted(self.without_wheel)

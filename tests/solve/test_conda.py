@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from envbuild.core.errors import SolveError
+from envbuild.net.clean import AUTHORITIES
 from envbuild.solve.conda import CondaSolver
 from envbuild.solve.options import SolveOptions
 from tests.solve.conda_asking import answer, request, solve, spec, versions
@@ -275,9 +276,10 @@ def test_credentials_come_from_rattlers_own_file(tmp_path, monkeypatch):
         assert solve("foo", channels=[site.url])["foo"].version == "1.0"
 
 
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"])
 def test_a_private_authority_is_trusted_where_a_variable_names_it(authority, monkeypatch, variable):
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    for name in AUTHORITIES:
+        monkeypatch.delenv(name, raising=False)
     site = Records()
     authority.secure(site)
     with site:
