@@ -89,6 +89,8 @@ def _of_zip(path: Path) -> Iterator[Mapping[str, Any]]:
         if sum(one.file_size for one in archive.infolist()) > LARGEST:
             raise FileError(f"{path} would unpack to more than {LARGEST >> 20} MiB")
         for one in archive.infolist():
+            if one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise FileError(f"{path}: {one.filename} is compressed in another way than a ZIP of advisories is")
             if one.filename.endswith(".json"):
                 yield from _of_text(archive.read(one).decode("utf-8"), f"{path}: {one.filename}")
 

@@ -19,6 +19,7 @@ from envbuild.files import cache_root
 from envbuild.workspace.workspace import Workspace
 
 CACHES = {
+    "attestations": "which locks' attestations were verified",
     "bases": "what base images hold",
     "builds": "logs of failed builds",
     "bytecode": "compiled modules",

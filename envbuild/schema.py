@@ -112,6 +112,10 @@ _TABLE: dict[str, tuple[Schema, str]] = {
     "only-binary": (_list(_TEXT), "as pip's option"),
     "no-binary": (_list(_TEXT), "as pip's option"),
     "trusted-hosts": (_list(_TEXT), "as pip's option"),
+    "attestations": (
+        _either(_TEXT, _map(_TEXT)),
+        "which distributions must be attested (PEP 740): off, verify, require, or by name; a publisher: github:OWNER/REPOSITORY",
+    ),
     "base": (_LINE, "the base image: name:tag, with a digest or without"),
     "registry": (_LINE, "the registry of the base image, where the name does not say it"),
     "dockerfile": (_LINE, "a Dockerfile whose text is the base"),

@@ -89,6 +89,12 @@ def add_solve(parser: argparse.ArgumentParser) -> None:
         help="what the target has: __glibc=2.35, __cuda=12.4",
     )
     group.add_argument(
+        "--attestations",
+        choices=["verify", "require"],
+        default="",
+        help="what the index attests of each file must hold (PEP 740), or must be there too; takes the extra sigstore",
+    )
+    group.add_argument(
         "--allow-sdist",
         action="append",
         default=[],
@@ -132,6 +138,7 @@ def solve_options(arguments: argparse.Namespace) -> SolveOptions:
         pip_resolver=arguments.pip_resolver,
         virtual_packages=tuple(arguments.virtual_package),
         sdist_allowed=tuple(arguments.allow_sdist),
+        attestations=arguments.attestations,
         mirrors=mirrors,
         offline=arguments.offline,
     )

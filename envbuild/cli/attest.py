@@ -156,7 +156,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
 
 
 def _verifier(arguments: argparse.Namespace) -> Verifier:
-    from envbuild.core.errors import EnvbuildError
+    from envbuild.core.errors import UsageError
 
     if arguments.key and not (arguments.identity or arguments.issuer):
         from envbuild.signing.keys import KeyVerifier
@@ -166,7 +166,7 @@ def _verifier(arguments: argparse.Namespace) -> Verifier:
         from envbuild.signing.keyless import KeylessVerifier
 
         return KeylessVerifier(identity=arguments.identity, issuer=arguments.issuer, root=arguments.root)
-    raise EnvbuildError("who must have signed?", hint="say --key FILE, or --identity WHO with --issuer URL")
+    raise UsageError("who must have signed?", hint="say --key FILE, or --identity WHO with --issuer URL")
 
 
 def _subjects(arguments: argparse.Namespace) -> Sequence[Subject]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
+from envbuild.core.attestation_policy import Policy
 from envbuild.core.errors import Problem
 from envbuild.core.image_settings import ImageSettings
 from envbuild.core.keys import canonical, sha256
@@ -136,7 +137,8 @@ class Definition:
 
     `python` is a version specifier as written, without the name (`3.11`, `>=3.10,<3.13`); a bare version means `==3.11.*`.
     It is filled from the conda list's `python` entry where that is where it was written. `base_packages` are distributions
-    (`name==version`) that the base image is declared to hold. `notes` say what was read but has no effect here, or was mended.
+    (`name==version`) that the base image is declared to hold. `attestations` says which distributions must be attested, by whom
+    (PEP 740); it decides whether a lock is written, not what is in it. `notes` say what was read but has no effect here, or was mended.
     """
 
     kind: str
@@ -162,6 +164,7 @@ class Definition:
     run_arguments: tuple[str, ...] = ()
     image: ImageSettings = field(default_factory=ImageSettings)
     tags: tuple[tuple[str, str], ...] = ()
+    attestations: Policy = ()
     notes: tuple[Problem, ...] = field(default=(), compare=False)
     sources: tuple[Source, ...] = field(default=(), compare=False)
     origin: Origin = field(default=NOWHERE, compare=False)
@@ -199,6 +202,7 @@ class Definition:
             "run_arguments": list(self.run_arguments),
             "image": {name: value for name, value in asdict(self.image).items() if value not in ("", None)},
             "tags": dict(self.tags),
+            "attestations": dict(self.attestations),
             "hash": self.hash,
             "notes": [note.to_dict() for note in self.notes],
         }

@@ -58,11 +58,13 @@ class PipSide:
         self.trusted_hosts: list[str] = []
         self.pins: list[IndexPin] = []
         self._files = 0
+        self._said: set[tuple[bool, PipRequirement]] = set()
 
     def add(self, requirement: PipRequirement, *, constraint: bool = False) -> None:
         """Add one requirement, or one constraint; what is said twice in the same words is kept once."""
         side = self.constraints if constraint else self.requirements
-        if requirement not in side:
+        if (constraint, requirement) not in self._said:
+            self._said.add((constraint, requirement))
             side.append(requirement)
 
     def count_file(self) -> int:

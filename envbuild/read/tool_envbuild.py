@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from envbuild.core.definition import Base, BuildContext, Definition
 from envbuild.core.errors import DefinitionError
 from envbuild.core.names import is_apt_package, is_environment, is_one_line
+from envbuild.read.attestations import read_attestations
 from envbuild.read.conda_env import CondaList, parse_conda, read_channels, read_platforms, read_variables
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.groups import add_extras, add_files, add_group, add_project, add_requirements
@@ -43,7 +44,7 @@ _IMAGE = (
     "templates",
 )
 _ABOUT = ("name", "version", "description", "tags", "python", "channels", "platforms", "variables", "run-arguments")
-KEYS = (*_ABOUT, *_PACKAGES, *_INDEX, *_IMAGE, "image", "user-managed", "interpreter-path")
+KEYS = (*_ABOUT, *_PACKAGES, *_INDEX, *_IMAGE, "image", "user-managed", "interpreter-path", "attestations")
 """Every key of `[tool.envbuild]` and of `[tool.envbuild.environments.NAME]`; the former has `environments` besides."""
 
 
@@ -145,6 +146,7 @@ class _Reader:
             tags=tuple(
                 (key, text(value, self.findings)) for key, value in table(self.table.get("tags"), self.findings)
             ),
+            attestations=read_attestations(self.table.get("attestations"), self.findings),
             notes=(),
             origin=self.table.origin,
         )

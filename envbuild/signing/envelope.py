@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from envbuild.core.errors import EnvbuildError, IntegrityError
+from envbuild.core.errors import FileError, IntegrityError
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 LARGEST = 64 << 20
@@ -27,7 +27,7 @@ class Signer(Protocol):
         """Return `statement` in a signed envelope, one line of JSON.
 
         Raises:
-            EnvbuildError: it cannot be signed.
+            FileError: it cannot be signed.
         """
         ...
 
@@ -56,15 +56,15 @@ def read_envelopes(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the envelopes of a file, one a line (or one document alone), each with its place.
 
     Raises:
-        EnvbuildError: the file cannot be read or is too large.
+        FileError: the file cannot be read or is too large.
         IntegrityError: it holds something else.
     """
     try:
         if path.stat().st_size > LARGEST:
-            raise EnvbuildError(f"{path} has more than {LARGEST >> 20} MiB")
+            raise FileError(f"{path} has more than {LARGEST >> 20} MiB")
         text = path.read_text("utf-8")
     except OSError as error:
-        raise EnvbuildError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError:
         raise IntegrityError(f"{path} is no file of attestations") from None
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envbuild.core.errors import EnvbuildError, IntegrityError, NetworkError
+from envbuild.core.errors import FileError, IntegrityError, NetworkError, UsageError
 from envbuild.signing.envelope import PAYLOAD_TYPE, Verified
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class KeylessSigner:
         """Take the token that `SIGSTORE_ID_TOKEN` holds, or that a CI service gives to what runs in it.
 
         Raises:
-            EnvbuildError: there is none.
+            UsageError: there is none.
         """
         _extra()
         from id import IdentityError, detect_credential
@@ -41,9 +41,9 @@ class KeylessSigner:
         try:
             token = environ.get(TOKEN) or detect_credential("sigstore")
         except IdentityError as error:
-            raise EnvbuildError(f"this CI service gives no identity: {error}") from None
+            raise UsageError(f"this CI service gives no identity: {error}") from None
         if not token:
-            raise EnvbuildError("there is no identity to sign with", hint=f"run it in CI, or set {TOKEN}")
+            raise UsageError("there is no identity to sign with", hint=f"run it in CI, or set {TOKEN}")
         return cls(token=token)
 
     def sign(self, statement: bytes) -> str:
@@ -96,7 +96,7 @@ def verifier(root: Path | None = None) -> sigstore.verify.Verifier:
     The public one is brought up to date where the network allows, and is the installed package's where not.
 
     Raises:
-        EnvbuildError: the file is no root of trust.
+        FileError: the file is no root of trust.
     """
     _extra()
     from sigstore.errors import Error
@@ -109,7 +109,7 @@ def verifier(root: Path | None = None) -> sigstore.verify.Verifier:
     try:
         return Verifier(trusted_root=TrustedRoot.from_file(str(named)))
     except (OSError, ValueError, Error) as error:
-        raise EnvbuildError(
+        raise FileError(
             f"{named} is no root of trust of sigstore's: {getattr(error, 'strerror', None) or type(error).__name__}"
         ) from None
 
@@ -130,6 +130,6 @@ def _extra() -> None:
     try:
         import sigstore  # noqa: F401
     except ImportError:
-        raise EnvbuildError(
+        raise UsageError(
             "identities of sigstore's need the extra `sigstore`", hint="pip install 'envbuild[sigstore]'"
         ) from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envbuild.core.errors import EnvbuildError, IntegrityError
+from envbuild.core.errors import FileError, IntegrityError, UsageError
 from envbuild.signing.envelope import PAYLOAD_TYPE, Verified
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class KeySigner:
         """Read the private key in `path`; the environment variable `ENVBUILD_SIGNING_KEY_PASSWORD` opens an encrypted one.
 
         Raises:
-            EnvbuildError: it cannot be read, is no private key, or the password is missing or wrong.
+            FileError: it cannot be read, is no private key, or the password is missing or wrong.
         """
         _extra()
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -44,11 +44,11 @@ class KeySigner:
         except TypeError:
             hint = f"set {PASSWORD}" if password is None else f"unset {PASSWORD}"
             wrong = "is encrypted" if password is None else "is not encrypted, and a password is set"
-            raise EnvbuildError(f"{path} {wrong}", hint=hint) from None
+            raise FileError(f"{path} {wrong}", hint=hint) from None
         except (ValueError, UnsupportedAlgorithm):
             # the library's own words may quote the file
             reason = "or the password is wrong" if password else "of a kind that is known (Ed25519, ECDSA, RSA)"
-            raise EnvbuildError(f"{path} is no private key in PEM, {reason}", hint=_MAKE) from None
+            raise FileError(f"{path} is no private key in PEM, {reason}", hint=_MAKE) from None
 
     def sign(self, statement: bytes) -> str:
         """Return `statement` in an envelope."""
@@ -70,7 +70,7 @@ class KeyVerifier:
         """Read the public key in `path`.
 
         Raises:
-            EnvbuildError: it cannot be read or is no public key.
+            FileError: it cannot be read or is no public key.
         """
         _extra()
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -80,7 +80,7 @@ class KeyVerifier:
         try:
             return cls(key=SSlibKey.from_crypto(load_pem_public_key(_read(path))))
         except (ValueError, UnsupportedAlgorithm):
-            raise EnvbuildError(f"{path} is no public key in PEM (Ed25519, ECDSA, RSA)", hint=_MAKE) from None
+            raise FileError(f"{path} is no public key in PEM (Ed25519, ECDSA, RSA)", hint=_MAKE) from None
 
     def verify(self, envelope: Mapping[str, Any], place: str) -> Verified:
         """Return what `envelope` says, when one of its signatures is the key's."""
@@ -112,7 +112,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_LARGEST)
     except OSError as error:
-        raise EnvbuildError(f"the key {path} cannot be read: {error.strerror or error}") from error
+        raise FileError(f"the key {path} cannot be read: {error.strerror or error}") from error
 
 
 def _extra() -> None:
@@ -120,6 +120,4 @@ def _extra() -> None:
         import cryptography  # noqa: F401
         import securesystemslib  # noqa: F401
     except ImportError:
-        raise EnvbuildError(
-            "signing and verifying need the extra `sign`", hint="pip install 'envbuild[sign]'"
-        ) from None
+        raise UsageError("signing and verifying need the extra `sign`", hint="pip install 'envbuild[sign]'") from None

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envbuild.core.attestation_policy import is_any, stricter
 from envbuild.core.definition import Definition
 from envbuild.core.lock import Lock
 from envbuild.core.platforms import PLATFORMS, image_platform, parse_platform
@@ -41,6 +42,7 @@ def make_lock(
         SolveError: no set of packages satisfies the definition, told in its own lines.
         PlanError: the base image is not supported.
         NetworkError: an index cannot be reached. (An image registry out of reach is a note, not an error.)
+        IntegrityError: what is attested of a file is wrong, or is missing where it is required.
     """
     cutoff = options.exclude_newer or (previous.exclude_newer if previous else "")
     seconds(cutoff)
@@ -54,14 +56,25 @@ def make_lock(
         progress=progress,
         inspect_base=inspect_base,
     )
-    if previous is not None and (kept := _kept(task, previous)) is not None:
-        return kept
-    if definition.user_managed:
+    lock = _kept(task, previous) if previous is not None else None
+    if lock is None and definition.user_managed:
         from envbuild.solve.without_conda import lock_user_managed
 
         return lock_user_managed(task)
-    task = replace(task, pip=with_includes(definition, parse_include, offline=options.offline, progress=progress))
-    return _with_tools(task, _solve(task, solver))
+    if lock is None:
+        side = with_includes(definition, parse_include, offline=options.offline, progress=progress)
+        lock = _with_tools(task, _solve(replace(task, pip=side), solver))
+    return _attested(task, lock)
+
+
+def _attested(task: Task, lock: Lock) -> Lock:
+    """Return `lock` when what the definition and the options wish to be attested is."""
+    policy = stricter(task.definition.attestations, task.options.attestations)
+    if is_any(policy):
+        from envbuild.solve.attestations import check_lock
+
+        check_lock(lock, task, policy)
+    return lock
 
 
 def _solve(task: Task, solver: CondaSolver | None) -> Lock:

@@ -24,6 +24,7 @@ class SolveOptions:
 
     `exclude_newer` is RFC 3339. `mirrors` maps a channel's canonical URL to URLs that are asked instead; the lock keeps the
     canonical one. `sdist_allowed` names the distributions that may be locked without a wheel.
+    `attestations` is `verify` or `require`: what is wished of every distribution, at least (PEP 740).
     """
 
     platforms: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class SolveOptions:
     sdist_allowed: tuple[str, ...] = ()
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     offline: bool = False
+    attestations: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,11 +25,15 @@ _ACCEPT = f"{_JSON}, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexFile:
-    """One file as an index lists it. `metadata` says that its core metadata lies beside it (PEP 658)."""
+    """One file as an index lists it. `metadata` says that its core metadata lies beside it (PEP 658).
+
+    `provenance` is the URL of what is attested of it (PEP 740), empty where nothing is.
+    """
 
     file: PipFile
     requires_python: str = ""
     metadata: bool = False
+    provenance: str = ""
 
 
 def project_files(index: str, name: str, client: HttpClient) -> tuple[IndexFile, ...] | None:
@@ -122,7 +126,16 @@ def _from_entry(entry: dict[str, Any], url: str) -> IndexFile:
         upload_time=to_second(entry.get("upload-time") or ""),
     )
     metadata = bool(entry.get("core-metadata", entry.get("dist-info-metadata", False)))
-    return IndexFile(file=file, requires_python=entry.get("requires-python") or "", metadata=metadata)
+    return IndexFile(
+        file=file,
+        requires_python=entry.get("requires-python") or "",
+        metadata=metadata,
+        provenance=_joined(url, entry.get("provenance")),
+    )
+
+
+def _joined(page: str, url: object) -> str:
+    return urljoin(page, url) if isinstance(url, str) and url else ""
 
 
 def to_second(time: str) -> str:
@@ -139,6 +152,7 @@ def _from_anchor(attributes: dict[str, str], base: str) -> IndexFile:
         file=PipFile(filename=name, url=url, hashes=hashes),
         requires_python=attributes.get("data-requires-python", ""),
         metadata="data-core-metadata" in attributes or "data-dist-info-metadata" in attributes,
+        provenance=_joined(base, attributes.get("data-provenance")),
     )
 
 

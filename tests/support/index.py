@@ -7,7 +7,7 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.support.http import Response, Site
 from tests.support.wheel import make_wheel, wheel_file_name, wheel_metadata
@@ -27,6 +27,7 @@ class Release:
     upload_time: str
     yanked: str
     requires_python: str
+    provenance: str = ""
 
     @property
     def sha256(self) -> str:
@@ -45,6 +46,7 @@ class Index(Site):
     def __init__(self, *, user: str = "", password: str = "") -> None:
         super().__init__(user=user, password=password)
         self.releases: list[Release] = []
+        self.provenances: dict[str, bytes] = {}
 
     def __enter__(self) -> Index:
         super().__enter__()
@@ -92,6 +94,13 @@ class Index(Site):
         self.releases.append(release)
         return release
 
+    def attest(self, release: Release, provenance: object) -> Release:
+        """Offer `provenance` (PEP 740) of a release; returns the release as it is listed then."""
+        path = f"/integrity/{release.file_name}"
+        self.releases[self.releases.index(release)] = listed = replace(release, provenance=path)
+        self.provenances[path] = json.dumps(provenance).encode()
+        return listed
+
     def file_url(self, release: Release) -> str:
         """Return where the file of `release` is."""
         return f"{self.root}/files/{release.file_name}"
@@ -102,6 +111,8 @@ class Index(Site):
             return self._project(_normal(match[1]), accept)
         if path.rstrip("/") == "/simple":
             return self._projects(accept)
+        if path in self.provenances:
+            return Response(content=self.provenances[path])
         return self._file(path.removeprefix("/files/")) if path.startswith("/files/") else None
 
     def _file(self, file_name: str) -> Response | None:
@@ -144,13 +155,16 @@ def _entry(release: Release) -> dict[str, object]:
         "core-metadata": metadata,
         "yanked": release.yanked or False,
     }
-    return {**entry, "requires-python": release.requires_python} if release.requires_python else entry
+    more = {"requires-python": release.requires_python, "provenance": release.provenance}
+    return entry | {name: value for name, value in more.items() if value}
 
 
 def _anchor(release: Release) -> str:
     marks = f' data-core-metadata="sha256={hashlib.sha256(release.metadata).hexdigest()}"'
     if release.requires_python:
         marks += f' data-requires-python="{html.escape(release.requires_python)}"'
+    if release.provenance:
+        marks += f' data-provenance="{html.escape(release.provenance)}"'
     if release.yanked:
         marks += f' data-yanked="{html.escape(release.yanked)}"'
     return f'<a href="/files/{release.file_name}#sha256={release.sha256}"{marks}>{release.file_name}</a>\n'

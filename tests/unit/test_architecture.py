@@ -17,7 +17,7 @@ ROOMS = {
     "formats": {"core"},
     "serving": set(),
     "net": {"core", "files", "programs"},
-    "solve": {"core", "net", "files", "programs", "formats"},
+    "solve": {"core", "signing", "net", "files", "programs", "formats"},
     "engines": {"core", "signing", "net", "files", "programs", "formats", "render", "context"},
     "workspace": {"core", "net", "files", "programs", "formats", "read"},
     "signing": {"core"},

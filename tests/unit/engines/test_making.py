@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from envbuild.cli.main import run
 from envbuild.core.errors import EngineError, MustRunError, NetworkError
 from envbuild.core.image_settings import ImageSettings
 from envbuild.core.lock import LockedApt
@@ -184,6 +187,36 @@ def test_an_sbom_and_the_provenance_lie_beside_what_any_engine_pushed(registry, 
         }
     with pytest.raises(EngineError, match="in a registry"):
         make_image(wish(made, registry, settings=ImageSettings(attest=True), options=BuildOptions()))
+
+
+@pytest.fixture
+def keys(tmp_path):
+    pytest.importorskip("securesystemslib")
+    for name in ("ours", "theirs"):
+        key = Ed25519PrivateKey.generate()
+        (tmp_path / name).write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (tmp_path / f"{name}.pub").write_bytes(public)
+    return tmp_path
+
+
+def test_with_a_key_both_are_signed_and_verify_says_by_whom(registry, made, keys, monkeypatch, capsys):
+    registry.referrers_api = True
+    monkeypatch.setenv("ENVBUILD_SIGNING_KEY", str(keys / "ours"))
+    make_image(wish(made, registry, "team/signed:1", engine="oci", settings=ImageSettings(attest=True)))
+    image = registry.reference("team/signed:1")
+    assert run(["verify", image, "--key", str(keys / "ours.pub")]) == 0
+    said = capsys.readouterr().out
+    assert "provenance, signed by key" in said
+    assert "bill of materials, signed by key" in said
+    assert run(["verify", image, "--key", str(keys / "theirs.pub")]) == 9
+    # whoever may push can add theirs, which takes nothing away
+    monkeypatch.setenv("ENVBUILD_SIGNING_KEY", str(keys / "theirs"))
+    make_image(wish(made, registry, "team/signed:1", engine="oci", settings=ImageSettings(attest=True)))
+    assert run(["verify", image, "--key", str(keys / "ours.pub")]) == 0
+    make_image(wish(made, registry, "team/unsigned:1", engine="oci"))
+    assert run(["verify", registry.reference("team/unsigned:1"), "--key", str(keys / "ours.pub")]) == 9
+    assert "nothing is attested of" in capsys.readouterr().err
 
 
 def test_several_platforms_are_one_index_from_one_lock(registry, docker, tmp_path):
