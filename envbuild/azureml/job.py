@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.azureml.core.compute import targets
 from envbuild.azureml.core.dataset import Dataset
 from envbuild.azureml.core.environment import EnvironmentReference
 from envbuild.azureml.core.script_run_config import ScriptRunConfig
@@ -54,7 +55,8 @@ def load_job(workspace: Workspace, path: Path) -> Job:
     """Return the command job of the YAML file `path`; its environment is registered.
 
     An environment inside the job is anonymous, unless it has a name. Inputs are values, files and folders of this machine,
-    or registered datasets. Without packages of its own, the environment is its image: the job then goes to a container.
+    or registered datasets. Without packages of its own, the environment is its image: the job then goes to a container, unless
+    its `compute:` is a name that the workspace knows.
 
     Raises:
         DefinitionError: it is another kind of job, or something in it has no meaning on one machine; all of it is said.
@@ -66,7 +68,8 @@ def load_job(workspace: Workspace, path: Path) -> Job:
     problems += values.problems
     if problems:
         raise DefinitionError(problems)
-    environment, target = _environment(workspace, content, path)
+    environment, needed = _environment(workspace, content, path)
+    target = targets(workspace).get(str(content.get("compute") or "").removeprefix("azureml:"), needed)
     command = _PLACEHOLDER.sub(lambda found: shlex.quote(values.text[found["name"]]), str(content["command"]))
     made = " ".join(shlex.quote(text) for name, text in values.text.items() if name.startswith("outputs."))
     config = ScriptRunConfig(

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.azureml.core.compute import targets
 from envbuild.azureml.core.environment import Environment, EnvironmentReference
 from envbuild.azureml.core.run import KIND, Run
 from envbuild.azureml.core.runconfig import RunConfiguration
@@ -43,7 +44,7 @@ def start_run(experiment: Experiment, config: Any, tags: dict[str, str]) -> Run:
     if config.script and not (source / config.script).is_file():
         raise DefinitionError(f"{source} has no {config.script}", hint="the script counts from source_directory")
     workspace = experiment.workspace
-    target = target_of(settings)
+    target = target_of(workspace, settings)
     environment = _registered(workspace, settings.environment)
     record = Record(workspace.core, KIND, new_id(experiment.name))
     copies = settings.history.snapshot_project or target not in TARGETS
@@ -60,7 +61,7 @@ def start_run(experiment: Experiment, config: Any, tags: dict[str, str]) -> Run:
         environment=environment,
         target=target,
         variables={
-            **{f"AZUREML_DATAREFERENCE_{one.name}": str(one) for one in data if one.name},
+            **{name: value for one in data for name, value in one.variables().items()},
             **settings.environment_variables,
         },
         data=tuple(dict.fromkeys(one.path.resolve() for one in data)),
@@ -85,19 +86,22 @@ def start_run(experiment: Experiment, config: Any, tags: dict[str, str]) -> Run:
     return run
 
 
-def target_of(settings: RunConfiguration) -> str:
+def target_of(workspace: Workspace, settings: RunConfiguration) -> str:
     """Return where a run goes: `local`, a prefix on this machine, `docker`, a container, or a Ray cluster's address.
+
+    A compute target's name is what stands for it in the workspace.
 
     Raises:
         DefinitionError: the target is none of them.
     """
-    name = str(getattr(settings.target, "name", settings.target) or "local")
+    named = str(getattr(settings.target, "name", settings.target) or "local")
+    name = targets(workspace).get(named, named)
     if ADDRESS.fullmatch(name):
         return name
     if name not in TARGETS:
         raise DefinitionError(
             f"compute target {name!r} is not known",
-            hint=f"one of {', '.join(TARGETS)}, or the address of a Ray cluster",
+            hint=f"one of {', '.join(TARGETS)}, the address of a Ray cluster, or a name that ComputeTarget.create gave to one",
         )
     asked = settings.docker.use_docker or (settings.environment is not None and settings.environment.docker.enabled)
     return "docker" if asked else name

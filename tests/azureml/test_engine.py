@@ -14,6 +14,7 @@ from envbuild.azureml.core.webservice import AciWebservice, LocalWebservice
 from envbuild.core.errors import ServiceError
 from tests.azureml.test_environments import of_channel
 from tests.support.channel import python_module
+from tests.support.wheel import make_wheel
 
 pytestmark = pytest.mark.engine
 
@@ -31,13 +32,14 @@ def run(data):
 TRAIN = """
 import os, sys
 from azureml.core import Run
-import adder
+import adder, my_custom
 
 run = Run.get_context(allow_offline=False)
 run.log("version", adder.__version__)
 print("data:", open(os.path.join(sys.argv[2], "d.txt")).read())
 os.makedirs("outputs", exist_ok=True)
 open("outputs/model.pkl", "w").write("model")
+print("private", my_custom.answer, os.environ["FROM_ARGUMENT"])
 print("registered", run.register_model("inside", "outputs/model.pkl").id)
 print("in a container", os.path.exists("/.dockerenv"))
 sys.exit(int(sys.argv[1]))
@@ -162,6 +164,11 @@ def test_a_service_in_a_container_has_limits_and_keys(ws, inference_config):
 def test_a_run_in_a_container_keeps_what_it_makes(ws, env, project):
     (project / "train.py").write_text(TRAIN)
     env.docker.enabled = True
+    env.docker.arguments = ["--env", "FROM_ARGUMENT=argument"]
+    wheel = project / "my_custom-1.0-py3-none-any.whl"
+    wheel.write_bytes(make_wheel("my-custom", "1.0", files={"my_custom.py": "answer = 42\n"}))
+    env.python.conda_dependencies.add_pip_package(Environment.add_private_pip_wheel(ws, wheel))
+    wheel.unlink()
     (project / "d.txt").write_text("read in the container")
     data = Datastore.get_default(ws).upload_files(["d.txt"], target_path="d")
     run = Experiment(ws, "docker").submit(ScriptRunConfig(script="train.py", arguments=["0", data], environment=env))
@@ -173,6 +180,7 @@ def test_a_run_in_a_container_keeps_what_it_makes(ws, env, project):
     assert "in a container True" in said
     assert "data: read in the container" in said
     assert "registered inside:1" in said
+    assert "private 42 argument" in said
     assert run.register_model("m", "outputs/model.pkl").version == 1
     failed = Experiment(ws, "docker").submit(
         ScriptRunConfig(script="train.py", arguments=["7", data], environment=env, compute_target="docker")

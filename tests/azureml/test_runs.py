@@ -11,10 +11,17 @@ from types import SimpleNamespace
 import pytest
 
 from envbuild import programs
-from envbuild.azureml.core import Datastore, Environment, Experiment, Model, Run, ScriptRunConfig
+from envbuild.azureml.core import Dataset, Datastore, Environment, Experiment, Model, Run, ScriptRunConfig, Workspace
+from envbuild.azureml.core.authentication import ServicePrincipalAuthentication
+from envbuild.azureml.core.compute import AmlCompute, ComputeTarget
+from envbuild.azureml.core.compute_target import ComputeTargetException
+from envbuild.azureml.core.run import _OfflineRun
 from envbuild.azureml.core.runconfig import RunConfiguration
-from envbuild.azureml.running import snapshot
+from envbuild.azureml.core.workspace import WorkspaceException
+from envbuild.azureml.job import load_job
+from envbuild.azureml.running import snapshot, target_of
 from envbuild.azureml.train.estimator import Estimator
+from envbuild.azureml.widgets import RunDetails
 from envbuild.core.errors import DefinitionError, ServiceError, WorkspaceError
 from tests.azureml.test_environments import of_channel
 
@@ -134,6 +141,63 @@ def test_where_the_environment_has_envbuild_a_script_has_all_of_it(ws, project, 
     run = Experiment(ws, "e").submit(ScriptRunConfig(script="t.py", environment=own))
     run.wait_for_completion()
     assert "mine mine m:1 n:1" in run.get_all_logs()
+
+
+def test_a_script_asks_for_its_data_by_name(ws, project, own):
+    (project / "d").mkdir()
+    (project / "d/t.csv").write_text("a,b\n1,2\n")
+    table = Dataset.Tabular.from_delimited_files("d/t.csv").register(ws, "table")
+    files = Dataset.File.from_files("d")
+    (project / "t.py").write_text(
+        "import sys\nfrom azureml.core import Run\nrun = Run.get_context()\nfound = run.input_datasets['table']\n"
+        "print(found.name, found.to_dict_list() if hasattr(found, 'to_dict_list') else found.paths[0].read_text().split())\n"
+        "print(open(run.input_datasets['files'] + '/t.csv').read().split(), sys.argv[2] == run.input_datasets['files'])\n"
+        "try:\n    run.input_datasets['absent']\nexcept KeyError as error:\n    print(error)\n"
+    )
+    given = [table.as_named_input("table"), files.as_named_input("files").as_mount()]
+    run = Experiment(ws, "e").submit(ScriptRunConfig(script="t.py", arguments=given, environment=own))
+    run.wait_for_completion()
+    said = run.get_all_logs()
+    assert "table ['a,b', '1,2']" in said
+    assert "['a,b', '1,2'] True" in said
+    assert "no data called 'absent'" in said
+
+
+def test_a_clusters_name_is_what_stands_for_it_here(ws, project, own, capsys):
+    (project / "t.py").write_text(
+        "import azureml.core\nfrom azureml.core import Run\nRun.get_context().log('a', 1)\nprint('ran', azureml.core.VERSION)"
+    )
+    with pytest.raises(ComputeTargetException, match="no compute target 'cpu-cluster'"):
+        ComputeTarget(workspace=ws, name="cpu-cluster")
+    wish = AmlCompute.provisioning_configuration(vm_size="STANDARD_D2_V2", max_nodes=4)
+    target = ComputeTarget.create(ws, "cpu-cluster", wish)
+    target.wait_for_completion(show_output=True)
+    assert target.get_status().serialize() == {
+        "name": "cpu-cluster",
+        "computeType": "AmlCompute",
+        "target": "local",
+        "state": "Succeeded",
+    }
+    assert ws.compute_targets["cpu-cluster"].type == "AmlCompute"
+    for named in (target, "cpu-cluster"):
+        run = Experiment(ws, "e").submit(ScriptRunConfig(script="t.py", environment=own, compute_target=named))
+        RunDetails(run).show()
+        assert run.get_details()["target"] == "local"
+    assert capsys.readouterr().out.count("ran ") == 2
+    (project / "job.yml").write_text("command: x\nenvironment: {image: 'ubuntu:24.04'}\ncompute: azureml:cpu-cluster\n")
+    assert load_job(ws, project / "job.yml").config.run_config.target == "local"
+    ComputeTarget.create(ws, "ray", AmlCompute.provisioning_configuration(target="ray://head"))
+    assert target_of(ws, RunConfiguration(target="ray")) == "ray://head"
+    target.delete()
+    assert [*ws.compute_targets] == ["ray"]
+
+
+def test_a_workspace_is_asked_for_as_azures_scripts_do(ws):
+    login = ServicePrincipalAuthentication("tenant", "id", service_principal_password="secret")
+    assert Workspace("sub", "group", "mine", auth=login).core.folder == ws.core.folder
+    assert Workspace(subscription_id="s", resource_group="g", workspace_name="mine").name == "mine"
+    with pytest.raises(WorkspaceException, match="not 'other'"):
+        Workspace(subscription_id="s", resource_group="g", workspace_name="other")
 
 
 def test_a_script_that_nobody_attends_to_is_told(tmp_path, monkeypatch):
@@ -293,6 +357,7 @@ def test_outside_of_a_run_the_context_prints(capsys):
     run = Run.get_context()
     run.log("accuracy", 0.5)
     assert run.id.startswith("OfflineRun_")
+    assert type(run) is _OfflineRun
     assert "accuracy" in capsys.readouterr().out
     with pytest.raises(RuntimeError):
         Run.get_context(allow_offline=False)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from envbuild import __version__
+
 _HOMES = {
+    "ComputeTarget": "compute",
     "Datastore": "datastore",
     "Dataset": "dataset",
     "Environment": "environment",
@@ -19,7 +22,10 @@ _HOMES = {
     "Workspace": "workspace",
 }
 
-__all__ = [*_HOMES]  # noqa: PLE0604
+VERSION = __version__
+"""envbuild's, where scripts look for the SDK's."""
+
+__all__ = ["VERSION", *_HOMES]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

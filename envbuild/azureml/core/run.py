@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envbuild.azureml.inside.run_context import RunContext, read_lines, read_metrics
+from envbuild.azureml.inside.run_context import RunContext, _OfflineRun, read_lines, read_metrics
 from envbuild.azureml.records import FINAL, Record, now
 from envbuild.core.errors import ServiceError, WorkspaceError
 from envbuild.workspace.store import StoredFile, Tree
+
+__all__ = ["Run", "RunContext", "_OfflineRun"]
 
 if TYPE_CHECKING:
     from envbuild.azureml.core.environment import Environment

@@ -12,6 +12,7 @@ from envbuild.workspace.workspace import FOLDER
 from envbuild.workspace.workspace import Workspace as CoreWorkspace
 
 if TYPE_CHECKING:
+    from envbuild.azureml.core.compute import ComputeTarget
     from envbuild.azureml.core.datastore import Datastore
     from envbuild.azureml.core.environment import Environment
     from envbuild.azureml.core.experiment import Experiment
@@ -22,14 +23,31 @@ _CONFIGS = ("config.json", ".azureml/config.json", "aml_config/config.json")
 _ABOUT = ("subscription_id", "resource_group", "location", "tags", "friendly_name", "description")
 
 
+WorkspaceException = WorkspaceError
+"""The name of Azure's error."""
+
+
 class Workspace:
     """One project's environments, models, runs and services. `core` is the workspace itself."""
 
     __slots__ = ("core",)
 
-    def __init__(self, core: CoreWorkspace) -> None:
-        """Do not call this: `from_config`, `create` and `get` return one."""
-        self.core = core
+    def __init__(
+        self,
+        core: CoreWorkspace | str | None = None,
+        resource_group: str | None = None,
+        workspace_name: str | None = None,
+        *,
+        subscription_id: str | None = None,
+        **_ignored: Any,
+    ) -> None:
+        """Take a workspace as it is, or look, as scripts of Azure's write it, for the one that is called `workspace_name`.
+
+        Raises:
+            WorkspaceError: there is none here, or it has another name.
+        """
+        del resource_group, subscription_id
+        self.core: CoreWorkspace = core if isinstance(core, CoreWorkspace) else Workspace.get(str(workspace_name)).core
 
     @staticmethod
     def create(name: str, *, path: str | Path = ".", exist_ok: bool = True, **about: Any) -> Workspace:
@@ -154,6 +172,13 @@ class Workspace:
         from envbuild.azureml.core.dataset import Dataset
 
         return Dataset.get_all(self)
+
+    @property
+    def compute_targets(self) -> dict[str, ComputeTarget]:
+        """Every compute target that has a name."""
+        from envbuild.azureml.core.compute import ComputeTarget
+
+        return {one.name: one for one in ComputeTarget.list(self)}
 
     @property
     def experiments(self) -> dict[str, Experiment]:

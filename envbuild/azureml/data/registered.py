@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.azureml.data.data_reference import DataReference
 from envbuild.core.errors import WorkspaceError
 from envbuild.workspace.catalogue import Asset
 from envbuild.workspace.store import Tree
@@ -41,6 +42,11 @@ class RegisteredData:
     def folder(self) -> Path:
         """The folder that all files are in, at whatever depth."""
         return Path(os.path.commonpath([path.parent for path in self.paths]))
+
+    def as_named_input(self, name: str) -> DataReference:
+        """Return the data as an argument of a script, which finds it in `run.input_datasets[name]`."""
+        alone = len(self.paths) == 1 and self.form != "file"
+        return DataReference(self.paths[0] if alone else self.folder, "direct", name, self.id)
 
     def register(
         self,

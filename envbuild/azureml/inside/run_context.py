@@ -55,6 +55,29 @@ class RegisteredModel:
         return f"Model(name={self.name}, id={self.id}, version={self.version})"
 
 
+class InputDatasets:
+    """The data that the run was given, by name: a table where it is registered and envbuild is there, else its path."""
+
+    def __init__(self, experiment: ExperimentName) -> None:
+        """Look in the workspace of `experiment`."""
+        self._experiment = experiment
+
+    def __getitem__(self, name: str) -> Any:
+        path = os.environ.get(f"AZUREML_DATAREFERENCE_{name}")
+        if path is None:
+            raise KeyError(f"the run was given no data called {name!r}")
+        dataset = os.environ.get(f"AZUREML_DATASET_{name}")
+        if not dataset:
+            return path
+        try:
+            from envbuild.azureml.core import Dataset
+
+            found = Dataset.get_by_id(self._experiment.workspace, dataset)
+        except (ImportError, RuntimeError):
+            return path
+        return path if found.form == "file" else found
+
+
 class RunContext:
     """The run that this process is, or a run of its own where it is none: what it logs then goes to stdout."""
 
@@ -63,6 +86,7 @@ class RunContext:
         self._folder, self.id, self.experiment = folder, run_id, ExperimentName(experiment)
         self.run_id, self.number, self.parent = run_id, 1, None
         self.model_id: str | None = None
+        self.input_datasets = InputDatasets(self.experiment)
 
     @staticmethod
     def get_context(allow_offline: bool = True, **_ignored: Any) -> RunContext:
@@ -74,8 +98,10 @@ class RunContext:
         folder = os.environ.get("AZUREML_RUN_CONTROL")
         if not folder and not allow_offline:
             raise RuntimeError("this process is no run: submit the script with Experiment.submit")
-        name = os.environ.get("AZUREML_RUN_ID") or f"OfflineRun_{os.getpid()}"
-        return RunContext(Path(folder) if folder else None, name, os.environ.get("AZUREML_EXPERIMENT_NAME", ""))
+        experiment = os.environ.get("AZUREML_EXPERIMENT_NAME", "")
+        if not folder:
+            return _OfflineRun(None, f"OfflineRun_{os.getpid()}", experiment)
+        return RunContext(Path(folder), os.environ.get("AZUREML_RUN_ID", ""), experiment)
 
     def log(self, name: str, value: Any, description: str = "", **_ignored: Any) -> None:
         """Log one value of a metric; several make a list."""
@@ -225,6 +251,10 @@ class RunContext:
 
 Run = RunContext
 """The name that scripts import."""
+
+
+class _OfflineRun(RunContext):
+    """What a process is that was not submitted; scripts ask for it by this name."""
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
