@@ -44,7 +44,7 @@ REASONS: dict[str, str] = {
     "conda's way in a requirement": r"has one `=`, as conda writes it|names a conda channel",
     "not a requirement": r"is not a requirement|is an element of a Python list|is not a version|is not a version constraint",
     "unknown option": r"is an option that pip|is not an option of",
-    "invalid value": r"cannot name|is true; |offers no texts|has no entries|names no channels|is needed|stands beside",
+    "invalid value": r"cannot name|is true; |offers no texts|has no entries|names no channels|is needed|stands beside|which is not there",
 }
 """Reason → pattern of the message, in the order in which they are tried."""
 

@@ -99,6 +99,8 @@ def lock(
     result = solve(definition, Path(path), previous=previous, options=options, progress=progress, solver=solver)
     target = output or lock_path(Path(path), result, environment)
     written = store_lock(target, result) if write else False
+    for note in definition.notes if written or not write else ():
+        progress.note(str(note))
     return Locked(lock=result, path=target, previous=previous, written=written)
 
 

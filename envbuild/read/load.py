@@ -40,7 +40,12 @@ def read_definition(path: Path, *, environment: str = "") -> Definition:
             file=place.name,
             hint="it defines one environment; leave the name out",
         )
-    return replace(_hash_context(found, files), sources=files.sources)
+    found = _hash_context(found, files)
+    if any(one.kind in ("path", "editable", "url") for one in found.pip):
+        from envbuild.read.folders import with_folders
+
+        found = with_folders(found, files)
+    return replace(found, sources=files.sources)
 
 
 def _named_by(problem: Problem, file: str) -> Problem:

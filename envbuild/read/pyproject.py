@@ -25,6 +25,27 @@ def parse_pyproject(source: str, file: str, include: Include, environment: str =
     return replace(definition, notes=findings.close())
 
 
+def parse_own_project(source: str, file: str, include: Include, extras: tuple[str, ...] = ()) -> Definition | None:
+    """Return what the project itself needs, with those of its `extras`; None where the file says nothing of a project.
+
+    Raises:
+        DefinitionError: every problem of the file.
+    """
+    root, findings, side = parse_toml(source, file), Findings(), PipSide()
+    if not root.get("project"):
+        if not root.get("tool", "poetry"):
+            return None
+        from envbuild.read.poetry import read_poetry
+
+        found = read_poetry(root, file, findings)
+        return replace(found, notes=findings.close())
+    add_project(root, side, findings, include)
+    add_extras(root, [Node(value=one, origin=Origin(file=file)) for one in extras], side, findings)
+    _apply_tools(root.get("tool"), side, findings)
+    pip, index = tuple(side.requirements), side.index()
+    return Definition(kind="pyproject", pip=pip, index=index, notes=findings.close(), origin=root.get("project").origin)
+
+
 def parse_pixi(source: str, file: str, include: Include, environment: str = "") -> Definition:
     """Return what the pixi.toml `source` says; `environment` chooses among several.
 

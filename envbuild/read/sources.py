@@ -49,6 +49,30 @@ class Files:
         """Return the names of the files that stand in `root` itself."""
         return frozenset(one.name for one in self.root.iterdir() if one.is_file())
 
+    def has(self, path: str) -> bool:
+        """Tell whether there is a file `path`."""
+        return (self.root / path).is_file()
+
+    def is_folder(self, path: str) -> bool:
+        """Tell whether there is a folder `path`."""
+        return (self.root / path).is_dir()
+
+    def folders(self, path: str, glob: str) -> list[str]:
+        """Return the folders below `path` that match `glob`, sorted, relative to the definition's folder."""
+        try:
+            found = [one for one in (self.root / path).glob(glob) if one.is_dir()]
+        except (ValueError, NotImplementedError, OSError):  # an absolute or empty pattern
+            return []
+        return sorted(beside(".", os.path.relpath(one, self.root)) for one in found)
+
+    def peek(self, path: str) -> bytes:
+        """Return the bytes of `path` without counting it among the sources.
+
+        Raises:
+            DefinitionError: it is missing, unreadable, too large, or not a file.
+        """
+        return self._open(path)
+
     def missing_in_context(self, folder: str, dockerfile: str) -> str:
         """Return why `folder` is no build context with a `dockerfile`, or an empty text."""
         place = self.root / folder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from envbuild.core.definition import PipRequirement
 from envbuild.core.names import normalize
 from envbuild.read.findings import Findings
@@ -10,6 +12,9 @@ from envbuild.read.keyed import keyed_requirement
 from envbuild.read.nodes import Node, flag, table, text, texts
 from envbuild.read.pip_side import PipSide
 from envbuild.read.poetry import add_sources
+
+WORKSPACE = "uv-workspace:"
+"""What stands before the name, as the target of a package whose folder the uv workspace knows (`folders.with_folders`)."""
 
 
 def apply_uv(uv: Node, side: PipSide, findings: Findings) -> None:
@@ -66,9 +71,7 @@ def _from_source(one: PipRequirement, source: Node | None, findings: Findings) -
     found: list[PipRequirement] = []
     for node in source if isinstance(source.value, list) else (source,):
         if node.get("workspace").value is True:
-            findings.refuse(
-                node.origin, f"{one.name} comes from the uv workspace", "name its path, or a released version"
-            )
+            found.append(replace(one, kind="path", target=f"{WORKSPACE}{one.name}"))
         elif any(node.get(key) for key in ("git", "url", "path")):
             extras = [Node(value=extra) for extra in one.extras]
             inner = Node(value={**dict(node.items()), "extras": Node(value=extras)}, origin=one.origin)

@@ -173,6 +173,11 @@ priority = "explicit"
     assert "which is not there" in message(text.replace('source = "wheels"', 'source = "whales"'))
 
 
+def test_a_package_of_the_uv_workspace_waits_for_its_folder():
+    found = read("[project]\nname='x'\ndependencies=['b']\n[tool.uv.sources]\nb = {workspace = true}\n")
+    assert [(one.kind, one.name, one.target) for one in found.pip] == [("path", "b", "uv-workspace:b")]
+
+
 def test_index_pins_of_our_own():
     text = "[tool.envbuild]\npip = ['torch']\nindex-pins = {Torch = 'https://wheels.example/cu124'}\n"
     assert list(map(str, read(text).index.pins)) == ["torch https://wheels.example/cu124"]
