@@ -6,10 +6,9 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from envbuild.core.lock import Lock
+from envbuild.cli.locked import load
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what is known; 1 where there is something."""
     from envbuild.audit import audit
 
-    lock = _lock(arguments.path, arguments.environment)
+    lock, _ = load(arguments.path, arguments.environment)
     found = audit(lock, _advisories(arguments.database))
     if arguments.json:
         print(
@@ -56,18 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
     if not found and not arguments.json:
         print(f"{arguments.path}: nothing known")
     return 1 if found else 0
-
-
-def _lock(path: Path, environment: str) -> Lock:
-    from envbuild.core.errors import LockError
-    from envbuild.lockfile import find_lock, load_lock
-
-    found = find_lock(path, environment)
-    if found is not None:
-        return load_lock(found)
-    if path.is_dir():
-        raise LockError(f"{path} has no lock", hint=f"run `envbuild lock {path}`")
-    return load_lock(path)
 
 
 def _advisories(database: str) -> Iterator[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,11 @@ from envbuild.cli.arguments import (
     add_definition,
     add_quiet,
     add_solve,
-    definition_or_default,
     solve_options,
     take_definitions,
 )
 from envbuild.cli.diff import add_form, print_diff
+from envbuild.cli.locked import load, platform_of
 from envbuild.cli.parsers import nearest
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def run_export(arguments: argparse.Namespace) -> int:
     """Write the lock in the form asked for."""
     from envbuild.files import write_atomic
 
-    lock, _ = _lock_of(arguments)
+    lock, _ = load(arguments.definition, arguments.environment)
     text = _exported(lock, arguments)
     if left := _left_out(lock, arguments.format):
         print(f"note: {left}", file=sys.stderr)
@@ -159,7 +159,7 @@ def _exported(lock: Lock, arguments: argparse.Namespace) -> str:
     from envbuild.formats.pylock import write_pylock
     from envbuild.formats.requirements import write_requirements
 
-    named = _platform(arguments.platform, lock) if arguments.platform else ""
+    named = platform_of(arguments.platform, lock) if arguments.platform else ""
     platform = named or lock.platforms[0]
     if arguments.format == "explicit":
         return write_explicit(lock, platform, digest="sha256" if arguments.sha256 else "md5")
@@ -194,8 +194,8 @@ def run_why(arguments: argparse.Namespace) -> int:
     """Print the shortest way to the package from each package that was asked for."""
     from envbuild.core.graph import why
 
-    lock, requested = _lock_of(arguments)
-    platform = _platform(arguments.platform, lock)
+    lock, requested = load(arguments.definition, arguments.environment)
+    platform = platform_of(arguments.platform, lock)
     ways = why(lock, arguments.package, platform, requested)
     if arguments.json:
         print(json.dumps([[_facts(step.node, step.asks) for step in way] for way in ways]))
@@ -217,8 +217,8 @@ def run_tree(arguments: argparse.Namespace) -> int:
     """Print the packages as trees."""
     from envbuild.core.graph import tree
 
-    lock, requested = _lock_of(arguments)
-    branches = tree(lock, _platform(arguments.platform, lock), requested)
+    lock, requested = load(arguments.definition, arguments.environment)
+    branches = tree(lock, platform_of(arguments.platform, lock), requested)
     if arguments.json:
         print(json.dumps([_nested(one) for one in branches]))
         return 0
@@ -267,26 +267,3 @@ def run_outdated(arguments: argparse.Namespace) -> int:
     difference = diff_locks(done.previous, done.lock)
     print_diff(difference, "json" if arguments.json else arguments.format)
     return 1 if difference else 0
-
-
-def _lock_of(arguments: argparse.Namespace) -> tuple[Lock, Collection[str]]:
-    """Return the lock that is named, or that of the definition that is named, and what the definition asks for by name."""
-    from envbuild.api import read_definition
-    from envbuild.core.errors import LockError
-    from envbuild.formats.detect import lock_format
-    from envbuild.lockfile import find_lock, load_lock, read_text
-
-    path = definition_or_default(arguments.definition)
-    if path.is_file() and lock_format(read_text(path), path.name):
-        return load_lock(path), ()
-    found = find_lock(path, arguments.environment)
-    if found is None:
-        raise LockError(f"{path} has no lock", hint=f"run `envbuild lock {path}`")
-    definition = read_definition(path, arguments.environment)
-    return load_lock(found), {one.name for one in definition.conda} | {one.name for one in definition.pip}
-
-
-def _platform(name: str, lock: Lock) -> str:
-    from envbuild.core.platforms import parse_platform
-
-    return parse_platform(name).subdir if name else lock.platforms[0]

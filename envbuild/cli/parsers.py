@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from envbuild.cli.examples import EXAMPLES
 
+_FEW = 15
 _CHOICE = re.compile(r"invalid choice: '(?P<word>[^']*)'")
 
 
@@ -40,10 +41,14 @@ class Parser(argparse.ArgumentParser):
         unknown = _CHOICE.search(message)
         if unknown and self.commands is not None and unknown["word"] not in self.commands.choices:
             name = unknown["word"]
-            message = f"there is no command {name!r}{nearest(name, self.commands.choices)}"
+            message = f"there is no command {name!r}{nearest(name, self.commands.choices) or self._known()}"
         else:
             self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog}: error: {message}\ntry `{self.prog} --help`\n")
+
+    def _known(self) -> str:
+        names = [one.dest for one in self.commands._choices_actions] if self.commands else []  # noqa: SLF001
+        return f"; there are {', '.join(names)}" if len(names) <= _FEW else ""
 
     def _meant(self, words: Iterable[str]) -> str:
         options = [name for one in self._actions for name in one.option_strings if name.startswith("--")]

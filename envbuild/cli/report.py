@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envbuild.cli.arguments import add_definition, definition_or_default
+from envbuild.cli.arguments import add_definition
+from envbuild.cli.locked import find, platform_of
 
 if TYPE_CHECKING:
     from envbuild.core.lock import Lock
-    from envbuild.core.plan import Plan
     from envbuild.report import Report
 
 
@@ -48,42 +48,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> Report:
-    from envbuild.cli.image import subdir
+    from envbuild.api import read_definition
+    from envbuild.core.plan import make_plan
     from envbuild.lockfile import load_lock
     from envbuild.report import gather
 
-    path = definition_or_default(arguments.definition)
-    file, plan, requested = _inputs(path, arguments)
+    file, path = find(arguments.definition, arguments.environment)
+    lock = load_lock(file)
+    platform = platform_of(arguments.platform, lock)
+    definition = read_definition(path, arguments.environment) if path else None
+    requested = {one.name for one in definition.conda} | {one.name for one in definition.pip} if definition else set()
     previous, against = _previous(file, arguments.against)
     return gather(
-        load_lock(file),
-        title=(plan.definition.name if plan else "") or path.resolve().name,
+        lock,
+        title=(definition.name if definition else "") or (path or file).resolve().name,
         file=str(file),
-        platform=subdir(arguments.platform),
+        platform=platform,
         requested=requested,
-        plan=plan,
+        plan=make_plan(definition, lock, platform, allow_unpinned_base=True) if definition else None,
         previous=previous,
         against=against,
     )
-
-
-def _inputs(path: Path, arguments: argparse.Namespace) -> tuple[Path, Plan | None, set[str]]:
-    """Return the lock's file; where `path` is a definition, also its plan and what it asks for by name."""
-    from envbuild.api import read_definition
-    from envbuild.cli.image import subdir
-    from envbuild.core.errors import LockError
-    from envbuild.core.plan import make_plan
-    from envbuild.formats.detect import lock_format
-    from envbuild.lockfile import find_lock, load_lock, read_text
-
-    if path.is_file() and lock_format(read_text(path), path.name):
-        return path, None, set()
-    found = find_lock(path, arguments.environment)
-    if found is None:
-        raise LockError(f"{path} has no lock", hint=f"run `envbuild lock {path}`")
-    definition = read_definition(path, arguments.environment)
-    plan = make_plan(definition, load_lock(found), subdir(arguments.platform), allow_unpinned_base=True)
-    return found, plan, {one.name for one in definition.conda} | {one.name for one in definition.pip}
 
 
 def _previous(file: Path, against: str) -> tuple[Lock | None, str]:

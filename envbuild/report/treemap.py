@@ -66,17 +66,18 @@ def _place(row: Sequence[float], box: Box) -> tuple[list[Box], Box]:
     total = sum(row)
     found = []
     if box.width >= box.height:
-        width = total / box.height if box.height else 0.0
+        # what is left of a box is known less exactly than the areas
+        width = min(total / box.height, box.width) if box.height else 0.0
         y = box.y
         for area in row:
-            height = area / width if width else 0.0
+            height = area / total * box.height if total else 0.0
             found.append(Box(x=box.x, y=y, width=width, height=height))
             y += height
         return found, Box(x=box.x + width, y=box.y, width=max(0.0, box.width - width), height=box.height)
-    height = total / box.width if box.width else 0.0
+    height = min(total / box.width, box.height) if box.width else 0.0
     x = box.x
     for area in row:
-        width = area / height if height else 0.0
+        width = area / total * box.width if total else 0.0
         found.append(Box(x=x, y=box.y, width=width, height=height))
         x += width
     return found, Box(x=box.x, y=box.y + height, width=box.width, height=max(0.0, box.height - height))

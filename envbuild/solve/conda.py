@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from envbuild.core.definition import CondaSpec
-from envbuild.core.errors import FileError, SolveError
+from envbuild.core.errors import FileError, NetworkError, SolveError
 from envbuild.core.lock import CondaPackage
 from envbuild.files import cache_root
 from envbuild.solve.channels import expand_channels
@@ -49,6 +49,8 @@ class CondaAnswer:
 
 class ChannelError(SolveError):
     """A channel cannot be read: nothing was solved."""
+
+    exit_code = NetworkError.exit_code
 
 
 class CondaSolver:

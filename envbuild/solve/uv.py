@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from envbuild import programs
+from envbuild.core.errors import FileError
 from envbuild.core.lock import PipPackage
 from envbuild.core.platforms import PLATFORMS
 from envbuild.core.progress import Progress
@@ -197,6 +198,8 @@ def _run(question: Question, folder: Path, arguments: Sequence[str]) -> str:
     project = ["pyproject.toml"] if own_indexes(question) else []
     argv = [program, "pip", "compile", "requirements.in", *project, *_arguments(question), *arguments]
     done = programs.run(argv, cwd=folder, env=_environment(question, folder), check=False)
+    if "Failed to initialize cache" in done.stderr:
+        raise FileError(f"uv cannot write its cache: {done.stderr.strip()}", hint="UV_CACHE_DIR names another folder")
     if done.code != 0:
         raise ResolverError(without_log(done.stderr), folder)
     return done.stderr

@@ -5,7 +5,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from envbuild.core.lock import CondaPackage, Lock, LockedBase, LockedPython
@@ -170,6 +170,7 @@ def test_markup_is_made_only_by_tag_and_raw():
         lambda sizes: sorted(sizes, reverse=True)
     )
 )
+@example([811163333.1071743] * 4 + [1.0])
 def test_a_treemap_fills_its_box_with_areas_that_are_the_sizes(sizes):
     box = Box(x=10, y=20, width=800, height=400)
     boxes = squarify(sizes, box)
