@@ -56,7 +56,7 @@ HOMES = {
 
 GROUPS = {
     "definitions and locks": ("init", "lock", "show", "diff", "why", "tree", "outdated", "export", "import", "audit"),
-    "images": ("image", "bake", "report"),
+    "images": ("image", "bake", "report", "attest", "verify"),
     "models and services": (
         "package",
         "serve",

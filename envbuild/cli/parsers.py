@@ -75,7 +75,9 @@ class Parser(argparse.ArgumentParser):
     def _sections(self) -> Iterator[tuple[str, Sequence[argparse.Action]]]:
         said = {one.dest: one for one in (self.commands._choices_actions if self.commands else ())}  # noqa: SLF001
         for title, names in self.groups.items():
-            yield title, [said[name] for name in names if name in said]
+            yield title, [said.pop(name) for name in names if name in said]
+        if said:
+            yield "other commands", list(said.values())
         yield "options", [one for one in self._actions if one is not self.commands]
 
 
