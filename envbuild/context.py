@@ -68,12 +68,16 @@ class ContextFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One instruction of the Dockerfile, as an engine prints it, the kind of layer it makes, and who asked for it."""
+    """One instruction of the Dockerfile, as an engine prints it, and the kind of layer it makes.
+
+    `origins` are the lines that asked for the layer; `asked` has those of them that asked for one package, with its name.
+    """
 
     kind: LayerKind
     line: int
     text: str
     origins: tuple[Origin, ...] = ()
+    asked: tuple[tuple[str, Origin], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,6 +167,7 @@ class Definition:
     attestations: Policy = ()
     notes: tuple[Problem, ...] = field(default=(), compare=False)
     sources: tuple[Source, ...] = field(default=(), compare=False)
+    apt_origins: tuple[Origin, ...] = field(default=(), compare=False)
     origin: Origin = field(default=NOWHERE, compare=False)
 
     @property

@@ -196,7 +196,7 @@ def _apt(definition: Definition, lock: Lock) -> _Draft | None:
         return None
     content = {"packages": list(lock.apt.packages), "snapshot": lock.apt.snapshot, "python": from_apt}
     names = [*lock.apt.packages, *([f"python{from_apt}"] if from_apt else [])]
-    return "apt", ", ".join(names), content, (definition.origin,)
+    return "apt", ", ".join(names), content, definition.apt_origins or (definition.origin,)
 
 
 def _conda(definition: Definition, selection: Selection) -> _Draft | None:

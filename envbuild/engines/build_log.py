@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from envbuild.context import Context, Step
+from envbuild.core.definition import Origin
 from envbuild.core.errors import EngineError, Problem
 from envbuild.core.progress import Step as ProgressStep
 
@@ -39,6 +40,7 @@ class BuildLog:
     _said: dict[str, deque[str]] = field(default_factory=dict)
     _current: str = ""
     _failed: str = ""
+    _error: str = ""
 
     def take(self, raw: str) -> None:
         """Take one line."""
@@ -60,6 +62,7 @@ class BuildLog:
             self._end(number, self.ran)
         elif text.startswith("ERROR"):
             self._failed = number
+            self._error = text
         elif _TIMED.match(text):
             self._hear(number, text.partition(" ")[2])
 
@@ -96,12 +99,29 @@ class BuildLog:
         """Return the error for a build that failed: its step, its last lines, who asked for it, and the whole log."""
         number = self._failed or self._current
         step = self._step(number)
-        said = list(self._said.get(number, ())) or [line for line in self.lines if line.strip()][-20:]
+        said = list(self._said.get(number, ()))
+        if not said and step is not None and self._error:
+            said = [step.text, self._error]  # it failed without a word
+        said = said or [line for line in self.lines if line.strip()][-20:]
         what = f"the {step.kind} step of the build failed (Dockerfile:{step.line})" if step else "the build failed"
-        origins = sorted({str(one) for one in step.origins if str(one)}) if step is not None else []
+        places = sorted(_asking(step, said) if step else (), key=lambda one: (one.file, one.line or 0))
+        origins = list(dict.fromkeys(str(one) for one in places if one.file))
         asked = f"\n  asked for by {', '.join(origins[:8])}{' …' if len(origins) > 8 else ''}" if origins else ""
         tail = "".join(f"\n  | {_short(line)}" for line in said)
         return EngineError(Problem(message=f"{what}{asked}{tail}", hint=f"the full log is in {log_file}"))
+
+
+def _asking(step: Step, said: list[str]) -> Iterable[Origin]:
+    """Return the places that asked for what the last lines name; where they name nothing of it, for all of the step."""
+    text = "\n".join(said)
+    named = [origin for name, origin in step.asked if _name(name).search(text)]
+    return named or step.origins
+
+
+def _name(name: str) -> re.Pattern[str]:
+    # tools write one name with `-`, `_` or `.`, and put a version behind it
+    spelled = "[-_.]".join(map(re.escape, re.split(r"[-_.]", name)))
+    return re.compile(rf"(?<![\w.-]){spelled}(?![\w-]*[a-z])", re.IGNORECASE)
 
 
 def _short(line: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,9 @@ class CliEngine(BuildsDockerfiles):
         found = json.loads(said.stdout)
         return self.info(found[0] if isinstance(found, list) else found)
 
+    @abstractmethod
     def info(self, attributes: Mapping[str, Any]) -> ImageInfo:
         """Return what the program's `inspect` says as our value."""
-        raise NotImplementedError
 
     def tag(self, name: str, new: str) -> None:
         """Give the image `name` the further name `new`."""

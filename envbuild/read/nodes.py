@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from envbuild.core.names import is_one_line
@@ -142,17 +142,19 @@ def only_keys(node: Node, accepted: Iterable[str], findings: Findings, *, what: 
             findings.refuse(value.origin, f"{key!r} is not a key of {what}", hint)
 
 
-def from_data(data: object, file: str, key: str = "") -> Node:
-    """Return the tree of plain data (from TOML or JSON), whose lines are not known.
+def from_data(data: object, file: str, key: str = "", lines: Mapping[str, int] | None = None) -> Node:
+    """Return the tree of plain data (from TOML or JSON); only texts have a line, and only those that `lines` knows.
 
     Numbers are expected as `Number`, which keeps their text.
     """
-    origin = Origin(file=file, key=key)
+    known = lines or {}
+    line = known.get(data) if isinstance(data, str) and not isinstance(data, Number) else None
+    origin = Origin(file=file, key=key, line=line)
     if isinstance(data, dict):
-        inner = {str(name): from_data(value, file, _join(key, str(name))) for name, value in data.items()}
+        inner = {str(name): from_data(value, file, _join(key, str(name)), known) for name, value in data.items()}
         return Node(value=inner, origin=origin)
     if isinstance(data, list):
-        return Node(value=[from_data(one, file, f"{key}[{at}]") for at, one in enumerate(data)], origin=origin)
+        return Node(value=[from_data(one, file, f"{key}[{at}]", known) for at, one in enumerate(data)], origin=origin)
     if isinstance(data, Number):
         return Node(value=float(data), source=str(data), origin=origin)
     if data is None or isinstance(data, str | bool | int | float):

@@ -28,14 +28,34 @@ def parse_toml(text: str, file: str) -> Node:
         raise fatal("is not TOML that anybody writes: a key has hundreds of parts", file=file)
     try:
         try:
-            return from_data(tomllib.loads(plain, parse_float=Number), file)
+            return from_data(tomllib.loads(plain, parse_float=Number), file, lines=_lines(plain))
         except tomllib.TOMLDecodeError:
             # TOML 1.1, which pixi reads, lets inline tables span lines; this reader may not know it yet
-            return from_data(tomllib.loads(_one_line_tables(plain), parse_float=Number), file)
+            return from_data(tomllib.loads(_one_line_tables(plain), parse_float=Number), file, lines=_lines(plain))
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         if (found := find_template(text)) is not None:
             raise template_error(found[1], file, found[0]) from error
         raise fatal(f"is not TOML: {error}", file=file) from error
+
+
+_TEXT = re.compile(
+    r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"([^"\\\n]*)"|"(?:\\.|[^"\\\n])*"|\'([^\'\n]*)\'|\#[^\n]*', re.DOTALL
+)
+
+
+def _lines(text: str) -> dict[str, int]:
+    """Return the line of each text that stands once in a document and has no escapes: the reader tells no places."""
+    found: dict[str, int] = {}
+    twice: set[str] = set()
+    line, position = 1, 0
+    for match in _TEXT.finditer(text):
+        line += text.count("\n", position, match.start())
+        position = match.start()
+        value = match[1] if match[1] is not None else match[2]
+        if value:
+            twice |= {value} & found.keys()
+            found[value] = line
+    return {value: line for value, line in found.items() if value not in twice}
 
 
 def parse_json(text: str, file: str, findings: Findings) -> Node:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from envbuild.core.definition import Base, BuildContext, Definition
+from envbuild.core.definition import Base, BuildContext, Definition, Origin
 from envbuild.core.errors import DefinitionError
 from envbuild.core.names import is_apt_package, is_environment, is_one_line
 from envbuild.read.attestations import read_attestations
@@ -119,6 +119,7 @@ class _Reader:
         self._options(conda.side)
         conda.note_overlap()
         channels = read_channels(self.table.get("channels"), self.findings)
+        apt = read_apt(self.table.get("apt"), self.findings)
         return replace(
             started,
             kind="pyproject",
@@ -131,7 +132,8 @@ class _Reader:
             pip=tuple(conda.side.requirements),
             constraints=tuple(conda.side.constraints),
             index=conda.side.index(),
-            apt=self._apt(),
+            apt=tuple(apt),
+            apt_origins=tuple(apt.values()),
             base=self._base(),
             docker_steps=self._lines("docker-steps"),
             variables=read_variables(self.table.get("variables"), self.findings) or started.variables,
@@ -225,9 +227,6 @@ class _Reader:
         side.no_index = flag(at("no-index"), self.findings) or side.no_index
         side.pre = flag(at("pre"), self.findings) or side.pre
 
-    def _apt(self) -> tuple[str, ...]:
-        return read_apt(self.table.get("apt"), self.findings)
-
     def _base(self) -> Base:
         image, dockerfile, build = self._line("base"), self._line("dockerfile"), self.table.get("build")
         if sum(map(bool, (image, dockerfile, build))) > 1:
@@ -269,13 +268,13 @@ def _is_file(node: Node) -> bool:
     return isinstance(node.value, str) and node.value.lower().endswith((".txt", ".in"))
 
 
-def read_apt(node: Node, findings: Findings) -> tuple[str, ...]:
-    """Return the apt packages in written order, each once."""
-    found: list[str] = []
+def read_apt(node: Node, findings: Findings) -> dict[str, Origin]:
+    """Return the apt packages in written order, each once, and where it stands."""
+    found: dict[str, Origin] = {}
     for entry in many(node, findings, "apt packages"):
         name = text(entry, findings).strip()
         if not is_apt_package(name):
             findings.refuse(entry.origin, f"{name!r} is not an apt package", "write name or name=version")
-        elif name not in found:
-            found.append(name)
-    return tuple(found)
+        else:
+            found.setdefault(name, entry.origin)
+    return found

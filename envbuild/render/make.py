@@ -10,7 +10,7 @@ from typing import Literal
 
 from envbuild.context import EPOCH, Context, ContextFile, Step
 from envbuild.core.bases import OLDEST_CONDA, OLDEST_PYTHON, OLDEST_UBUNTU
-from envbuild.core.definition import Origin
+from envbuild.core.definition import Definition, Origin
 from envbuild.core.errors import PlanError
 from envbuild.core.image_settings import ImageSettings
 from envbuild.core.names import is_apt_package, is_variable
@@ -267,4 +267,15 @@ def _steps(dockerfile: str, plan: Plan) -> Iterator[Step]:
         if text.split(" ", 1)[0].upper() in ("FROM", "RUN", "COPY", "ADD"):
             above = max((line for line in headings if line < number), default=0)
             kind = kinds.get(headings.get(above, "base"), "base")
-            yield Step(kind=kind, line=number, text=text, origins=origins.get(kind, ()))
+            yield Step(
+                kind=kind, line=number, text=text, origins=origins.get(kind, ()), asked=_asked(plan.definition, kind)
+            )
+
+
+def _asked(definition: Definition, kind: LayerKind) -> tuple[tuple[str, Origin], ...]:
+    if kind == "apt":
+        names = [one.partition("=")[0] for one in definition.apt]
+        return tuple(zip(names, definition.apt_origins, strict=False))
+    if kind == "conda":
+        return tuple((one.name, one.origin) for one in definition.conda)
+    return tuple((one.name, one.origin) for one in definition.pip if one.name) if kind == "pip" else ()

@@ -65,6 +65,33 @@ def test_buildkits_failure_names_step_lines_origin_and_log() -> None:
     )
 
 
+def test_a_step_that_says_nothing_is_told_itself() -> None:
+    log = BuildLog(CONTEXT)
+    for line in ("#6 [a 1/3] FROM x", "#6 DONE 0.0s", "#7 [a 3/3] COPY app/ /app/", "#7 ERROR: no such file: app"):
+        log.take(line)
+    assert "  | COPY app/ /app/\n  | ERROR: no such file: app\n" in str(log.failure("/log"))
+
+
+@pytest.mark.parametrize(
+    ("said", "places"),
+    [
+        ("E: Unable to locate package libfoo", "a.toml:2"),
+        ("error: Failed to download `my_lib==1.0`", "a.toml:3"),
+        ("My.Lib 1.0 and libfoo", "a.toml:2, a.toml:3"),
+        ("libfoo-dev and my-library", "a.toml:2, a.toml:3, a.toml:4"),
+        ("no space left on device", "a.toml:2, a.toml:3, a.toml:4"),
+    ],
+)
+def test_the_lines_are_those_whose_package_the_output_names(said: str, places: str) -> None:
+    origins = [Origin(file="a.toml", line=line) for line in (2, 3, 4)]
+    asked = tuple(zip(("libfoo", "my-lib", "other"), origins, strict=True))
+    step = Step(kind="apt", line=1, text=RUN, origins=tuple(origins), asked=asked)
+    log = BuildLog(Context(dockerfile="", steps=(step,)))
+    for line in (f"#6 [a 2/3] {RUN}", f"#6 0.5 {said}", "#6 ERROR: exit code: 1"):
+        log.take(line)
+    assert f"asked for by {places}\n" in str(log.failure("/log"))
+
+
 def test_what_ran_and_what_was_cached_is_told() -> None:
     log = fed([*BUILDKIT[:5], "#6 DONE 1.0s", "#7 [a 3/3] COPY app/ /app/", "#7 CACHED"])
     assert log.cached == ["FROM x", "COPY app/ /app/"]
