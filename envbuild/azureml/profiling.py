@@ -69,18 +69,18 @@ class ModelProfile:
             raise ServiceError(f"profile {self.name} {values.get('status')}: {values.get('error')}")
 
     def get_details(self) -> dict[str, Any]:
-        """Return what was found, with Azure's keys; `sweep` beside them has every pair of limits that was tried.
+        """Return what was found, with Azure's keys (`…InGb`, as its documents write, is `…InGB`); `sweep` beside them has every pair of limits that was tried.
 
         Latencies are in ms and those at the requested limits, `successRate` is in percent.
         """
         values = self._record.values
-        found: dict[str, Any] = {
-            "name": self.name,
-            "description": values.get("description"),
-            "state": self.state,
-            "createdTime": values.get("created"),
+        found = _Details(
+            name=self.name,
+            description=values.get("description"),
+            state=self.state,
+            createdTime=values.get("created"),
             **values.get("details", {}),
-        }
+        )
         if self.error:
             found |= {"error": self.error, "errorLogsUri": (self._record.folder / "profile.log").resolve().as_uri()}
         return found
@@ -91,6 +91,13 @@ class ModelProfile:
 
     def __repr__(self) -> str:
         return f"ModelProfile(workspace={self.workspace!r}, name={self.name!r}, state={self.state!r})"
+
+
+class _Details(dict[str, Any]):
+    def __missing__(self, key: str) -> Any:
+        if key.endswith("InGb"):
+            return self[f"{key[:-1]}B"]
+        raise KeyError(key)
 
 
 def start_profile(

@@ -85,6 +85,7 @@ def test_what_burns_cpu_and_what_holds_memory_get_different_advice(ws, project, 
     assert burns["recommendedMemoryInGB"] < holds["recommendedMemoryInGB"] == 0.5
     assert burns["maxUtilizedCpu"] > 10 * holds["maxUtilizedCpu"]
     assert 0.3 < holds["maxUtilizedMemoryInGB"] < 0.5
+    assert holds["recommendedMemoryInGb"] == 0.5  # as the document writes it
     assert any("MemoryError" in (one["error"] or "") for one in holds["sweep"])
     assert holds["latencyPercentile50InMs"] >= 200
     assert (holds["totalQueries"], holds["successQueries"], holds["successRate"]) == (3, 3, 100.0)
