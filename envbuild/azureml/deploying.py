@@ -1,30 +1,23 @@
-"""From a package to a service that answers: a process of this machine, or a container."""
+"""From a package to a service: deployed, changed, ended; the record says where it is."""
 
 from __future__ import annotations
 
 import os
 import re
-import sys
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envbuild import api
-from envbuild.azureml.aks import AksServiceDeploymentConfiguration, AksWebservice, apply, remove
+from envbuild.azureml.deployment_configs import Common, LocalWebserviceDeploymentConfiguration
 from envbuild.azureml.inference import InferenceConfig
+from envbuild.azureml.kinds import config_of, kind_for
 from envbuild.azureml.packaging import packaged, service_environment
 from envbuild.azureml.records import LogProgress, Record, now
-from envbuild.azureml.services import (
-    KIND,
-    AciServiceDeploymentConfiguration,
-    AciWebservice,
-    LocalWebservice,
-    LocalWebserviceDeploymentConfiguration,
-    Webservice,
-    write_keys,
-)
+from envbuild.azureml.service_secrets import ServiceSecrets
+from envbuild.azureml.service_targets import free_port, log_of, start, stop
+from envbuild.azureml.services import KIND, Webservice
 from envbuild.core.errors import EnvbuildError, ServiceError
 from envbuild.files import exclusive
 from envbuild.workspace.environments import RegisteredEnvironment
@@ -32,13 +25,9 @@ from envbuild.workspace.environments import RegisteredEnvironment
 if TYPE_CHECKING:
     from envbuild.azureml.core.model import Model
     from envbuild.azureml.core.workspace import Workspace
-    from envbuild.engines.protocol import Container
 
-Deployment = (
-    LocalWebserviceDeploymentConfiguration | AciServiceDeploymentConfiguration | AksServiceDeploymentConfiguration
-)
+Deployment = Common
 _NAME = re.compile(r"[a-z](?:[a-z0-9_-]{1,30}[a-z0-9])")
-_KEYS_IN_CONTAINER = "/run/envbuild-keys"
 
 
 def deploy(
@@ -46,7 +35,7 @@ def deploy(
     name: str,
     models: Sequence[Model],
     inference: InferenceConfig | None,
-    deployment: Deployment | None,
+    deployment: Common | None,
     *,
     overwrite: bool = False,
 ) -> Webservice:
@@ -69,30 +58,51 @@ def deploy(
             raise ServiceError(f"there is a service {name} already", hint="say overwrite=True, or delete it")
         if record.values:
             end(Webservice.of(workspace, name))
-        auth = bool(getattr(chosen, "auth_enabled", False))
-        if auth:
-            write_keys(record)
-        kind = _kind(chosen)
+        kind = kind_for(chosen)
         workspace.core.catalogue.delete_record(KIND, name)
+        (record.folder / "deploy.log").unlink(missing_ok=True)
+        _keep(record, chosen)
         record.change(
-            status="Transitioning",
-            compute_type=kind.compute_type,
-            deployment=asdict(chosen),
-            auth_enabled=auth,
-            port=chosen.port or free_port(),
-            created=now(),
+            status="Transitioning", compute_type=kind.compute_type, port=chosen.port or free_port(), created=now()
         )
-    _start(workspace, record, models, inference, stored, framework)
+    _start(record, workspace, models, inference, stored, framework)
     return kind(workspace, name)
 
 
-def _kind(deployment: Deployment) -> type[Webservice]:
-    if isinstance(deployment, AksServiceDeploymentConfiguration):
-        return AksWebservice
-    return AciWebservice if isinstance(deployment, AciServiceDeploymentConfiguration) else LocalWebservice
+def _keep(record: Record, config: Common) -> None:
+    """Keep how the service is deployed; keys and certificates go to files of their own."""
+    secrets = ServiceSecrets(record)
+    secrets.write(config)
+    kept = replace(config, primary_key=None, secondary_key=None)
+    if config.uses_tls:
+        places = {name: str(secrets.folder / name) for name in ("cert.pem", "key.pem")}
+        kept = replace(kept, ssl_cert_pem_file=places["cert.pem"], ssl_key_pem_file=places["key.pem"])
+    record.change(deployment=asdict(kept), auth_enabled=kept.uses_keys, token_auth_enabled=kept.uses_tokens)
 
 
-def redeploy(service: Webservice, models: Sequence[Model] | None, inference: InferenceConfig | None) -> None:
+def change_settings(service: Webservice, given: Mapping[str, Any], config: Common | None) -> Common:
+    """Return how the service is deployed from now on, and keep that: `config` where it is given, and `given` over it.
+
+    Raises:
+        DefinitionError: a setting is not known, or out of its range.
+    """
+    before = asdict(config) if config is not None else dict(service.settings)
+    changed = {**before, **given}
+    if "properties" in given:
+        changed["properties"] = {**given["properties"], **service.properties}
+    new = config_of(service.compute_type, changed)
+    _keep(service.record, new)
+    service.record.change(updated=now())
+    return new
+
+
+def redeploy(
+    service: Webservice,
+    config: Common,
+    models: Sequence[Model] | None,
+    inference: InferenceConfig | None,
+    image: Any = None,
+) -> None:
     """End the service and start it again, with what is given in the place of what it had."""
     from envbuild.azureml.core.environment import EnvironmentReference
     from envbuild.azureml.core.model import Model
@@ -107,47 +117,34 @@ def redeploy(service: Webservice, models: Sequence[Model] | None, inference: Inf
             environment=EnvironmentReference(name, version),
         )
     stored, framework = service_environment(service.workspace, chosen, inference)
+    own = str(getattr(image, "location", image) or "")
+    if models is None and not own:
+        own = str(values.get("own_image", ""))
     end(service)
-    service.record.change(status="Transitioning", error="", pid=None, container="")
-    _start(service.workspace, service.record, chosen, inference, stored, framework)
+    port = config.port or service.port
+    service.record.change(status="Transitioning", error="", pid=None, container="", own_image=own, port=port)
+    _start(service.record, service.workspace, chosen, inference, stored, framework)
 
 
 def end(service: Webservice) -> None:
-    """End the process or the container of a service, if it runs."""
-    values = service.record.values
-    remove(service.record)
-    if values.get("container"):
-        _engine(values).stop(_container(values))
-    elif isinstance(values.get("service_pid"), int):
-        from envbuild.engines.local_service import LocalService
-
-        folder = service.record.folder
-        LocalService(pid=values["service_pid"], port=service.port, log=folder / "service.log", folder=folder).stop()
+    """End the process, the container or the objects of a service, if there are any."""
+    stop(service.record)
 
 
 def service_log(service: Webservice) -> str:
-    """Return what the deployment and then the service said so far."""
-    values = service.record.values
-    deployed = service.record.folder / "deploy.log"
-    if values.get("container"):
-        return str(_engine(values).logs(_container(values)))
-    log = service.record.folder / "app" / "service.log"
-    found = log if log.is_file() else deployed
-    return found.read_text(encoding="utf-8", errors="replace") if found.is_file() else ""
+    """Return what the service said so far; where it never started, what its deployment did."""
+    return log_of(service.record) or deployment_log(service)
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on at this moment."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def deployment_log(service: Webservice) -> str:
+    """Return what the deployment of the service did."""
+    path = service.record.folder / "deploy.log"
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _start(
-    workspace: Workspace,
     record: Record,
+    workspace: Workspace,
     models: Sequence[Model],
     inference: InferenceConfig | None,
     stored: RegisteredEnvironment,
@@ -165,7 +162,7 @@ def _start(
     def work() -> None:
         try:
             made = packaged(workspace, stored, models, inference, framework, progress)
-            record.change(**{"status": "Healthy", **_started(record, made, progress)})
+            record.change(**{"status": "Healthy", **start(record, made, progress)})
         except EnvbuildError as error:
             progress.line(f"error: {error}")
             record.change(status="Failed", error=str(error))
@@ -177,109 +174,9 @@ def _start(
     threading.Thread(target=work, name=record.id).start()
 
 
-def _started(record: Record, made: api.Package, progress: LogProgress) -> dict[str, Any]:
-    values = record.values
-    deployment = values["deployment"]
-    if values["compute_type"] == AksWebservice.compute_type:
-        return _in_cluster(record, made, progress)
-    if deployment.get("use_docker", "cpu_cores" in deployment):
-        return _in_container(record, made, progress)
-    return _as_process(record, made, progress)
-
-
-def _in_cluster(record: Record, made: api.Package, progress: LogProgress) -> dict[str, Any]:
-    from envbuild.azureml.building import build_options
-
-    registry = record.workspace.registry
-    if not registry:
-        raise ServiceError(
-            "the cluster takes the image from a registry, and the workspace has none",
-            hint="workspace.container_registry = 'host:5000/name'",
-        )
-    name = f"{registry}/{made.plan.image_name}"
-    options = build_options(record.workspace, push=True)
-    api.image(made.plan, tags=(name,), options=options, root=made.root, progress=progress)
-    return apply(record, name, AksServiceDeploymentConfiguration(**record.values["deployment"]), progress)
-
-
 def _script(inference: InferenceConfig | None) -> str:
     """Return the script's path, absolute where it stands alone, so that a later reload finds it from anywhere."""
     if inference is None:
         return ""
     alone = inference.source_directory is None
     return str(Path(inference.entry_script).resolve()) if alone else inference.entry_script
-
-
-def _as_process(record: Record, made: api.Package, progress: LogProgress) -> dict[str, Any]:
-    import shutil
-
-    from envbuild.engines.local_service import start_service
-
-    plan = made.plan
-    if plan.app is None:
-        raise ServiceError("there is nothing to serve")
-    if plan.definition.user_managed:
-        python = Path(sys.executable)
-    else:
-        python = api.install(plan.lock, definition=plan.definition, root=made.root, progress=progress).python
-    folder = record.folder / "app"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    variables = {**dict(plan.definition.variables), **_auth(record, str(record.folder / "keys"))}
-    with progress.step(f"service {record.id}"):
-        service = start_service(plan.app, python, folder, port=record.values["port"], variables=variables)
-    return {"pid": service.pid, "service_pid": service.pid, "container": ""}
-
-
-def _in_container(record: Record, made: api.Package, progress: LogProgress) -> dict[str, Any]:
-    from envbuild.azureml.building import build_options
-    from envbuild.engines.detect import container_engine
-    from envbuild.engines.local_service import wait_until_healthy
-    from envbuild.engines.protocol import RunOptions
-
-    plan, values = made.plan, record.values
-    image = api.image(plan, options=build_options(record.workspace), root=made.root, progress=progress)
-    engine = container_engine(image.engine)
-    keys = record.folder / "keys"
-    limits = values["deployment"]
-    if values["auth_enabled"]:
-        # the image's user is another than the one who deploys; the folder above stays closed to others
-        keys.chmod(0o644)
-    options = RunOptions(
-        name=record.id,
-        ports=((plan.config.port, values["port"]),),
-        variables=tuple(_auth(record, _KEYS_IN_CONTAINER).items()),
-        labels=(("envbuild.service", record.id), ("envbuild.models", ",".join(values["models"]))),
-        volumes=((str(keys.resolve()), _KEYS_IN_CONTAINER),) if values["auth_enabled"] else (),
-        memory=f"{int(limits['memory_gb'] * 1024)}m" if "memory_gb" in limits else "",
-        cpus=float(limits.get("cpu_cores", 0)),
-        arguments=plan.definition.run_arguments,
-    )
-    with progress.step(f"service {record.id} in {engine.name}"):
-        container = engine.start(image.id or image.name, options)
-        try:
-            wait_until_healthy(
-                f"{container.url(plan.config.port)}{plan.config.health}",
-                alive=lambda: engine.running(container),
-                log=lambda: engine.logs(container),
-            )
-        except BaseException:
-            engine.stop(container)
-            raise
-    return {"pid": None, "container": container.id, "engine": engine.name, "image": image.name}
-
-
-def _auth(record: Record, path: str) -> dict[str, str]:
-    return {"ENVBUILD_AUTH_KEYS_FILE": path} if record.values.get("auth_enabled") else {}
-
-
-def _engine(values: dict[str, Any]) -> Any:
-    from envbuild.engines.detect import container_engine
-
-    return container_engine(str(values["engine"]))
-
-
-def _container(values: dict[str, Any]) -> Container:
-    from envbuild.engines.protocol import Container
-
-    return Container(id=str(values["container"]), engine=str(values["engine"]))

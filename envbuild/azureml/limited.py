@@ -118,7 +118,7 @@ def as_process(made: api.Package, progress: Progress) -> Start:
     Raises:
         EngineError: it cannot be installed.
     """
-    from envbuild.azureml.deploying import free_port
+    from envbuild.azureml.service_targets import free_port
     from envbuild.engines.limits import Limits, cpu_quota, group_usage, limiting_argv
     from envbuild.engines.local_service import running, start_service
 

@@ -1,20 +1,18 @@
-"""Services: started, asked, followed, changed and ended, from any process."""
+"""Services: asked, followed, changed and ended, from any process."""
 
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from envbuild.azureml.asking import AnsweredError, ask
 from envbuild.azureml.records import Follower, Record
-from envbuild.core.errors import DefinitionError, ServiceError, WorkspaceError
-from envbuild.files import write_atomic
+from envbuild.azureml.service_secrets import ServiceSecrets
+from envbuild.core.errors import ServiceError, WorkspaceError
 
 if TYPE_CHECKING:
     from envbuild.azureml.core.model import Model
@@ -22,35 +20,8 @@ if TYPE_CHECKING:
     from envbuild.azureml.inference import InferenceConfig
 
 KIND = "service"
-_LOCAL_STATES = {"Transitioning": "deploying", "Healthy": "running", "Unhealthy": "failed", "Failed": "failed"}
-
-
-@dataclass(frozen=True, slots=True)
-class LocalWebserviceDeploymentConfiguration:
-    """A service on this machine. `port` None takes a free one; `use_docker` runs it in a container instead of a process."""
-
-    port: int | None = None
-    use_docker: bool = False
-
-    def __post_init__(self) -> None:
-        if self.port is not None and not 0 < self.port < 65536:
-            raise DefinitionError(f"port {self.port} is not between 1 and 65535")
-
-
-@dataclass(frozen=True, slots=True)
-class AciServiceDeploymentConfiguration:
-    """A service in one container with limits; with `auth_enabled`, only requests with one of its keys are answered."""
-
-    cpu_cores: float = 0.1
-    memory_gb: float = 0.5
-    auth_enabled: bool = False
-    port: int | None = None
-    tags: dict[str, str] = field(default_factory=dict)
-    description: str = ""
-
-    def __post_init__(self) -> None:
-        if self.cpu_cores <= 0 or self.memory_gb <= 0:
-            raise DefinitionError("cpu_cores and memory_gb are above 0")
+_LABELS = frozenset({"tags", "properties", "description"})
+"""Settings that change nothing about how the service runs."""
 
 
 class Webservice:
@@ -75,17 +46,33 @@ class Webservice:
         Raises:
             WorkspaceError: there is none.
         """
-        from envbuild.azureml.aks import AksWebservice
+        from envbuild.azureml.kinds import kind_of
 
         kind = (workspace.core.catalogue.record(KIND, name) or {}).get("compute_type")
-        kinds: dict[Any, type[Webservice]] = {one.compute_type: one for one in (AciWebservice, AksWebservice)}
-        return kinds.get(kind, LocalWebservice)(workspace, name)
+        return kind_of(str(kind))(workspace, name)
 
     @staticmethod
-    def list(workspace: Workspace, compute_type: str | None = None) -> Sequence[Webservice]:
-        """Return the services by name."""
+    def list(
+        workspace: Workspace,
+        compute_type: str | None = None,
+        model_name: str | None = None,
+        model_id: str | None = None,
+        tags: Sequence[Any] | None = None,
+    ) -> Sequence[Webservice]:
+        """Return the services by name: of one kind (`ACI`), with one model, or with tags (`[key, [key, value]]`)."""
         found = [Webservice.of(workspace, name) for name in workspace.core.catalogue.records(KIND)]
-        return [one for one in found if compute_type in (None, one.compute_type)]
+        wanted = [(one, None) if isinstance(one, str) else (one[0], one[1]) for one in tags or ()]
+
+        def fits(one: Webservice) -> bool:
+            models = one.record.values.get("models") or []
+            return (
+                (compute_type or one.compute_type).lower() == one.compute_type.lower()
+                and (model_id is None or model_id in models)
+                and (model_name is None or model_name in [model.partition(":")[0] for model in models])
+                and all(key in one.tags and value in (None, one.tags[key]) for key, value in wanted)
+            )
+
+        return [one for one in found if fits(one)]
 
     @property
     def record(self) -> Record:
@@ -93,18 +80,28 @@ class Webservice:
         return Record(self.workspace.core, KIND, self.name)
 
     @property
+    def secrets(self) -> ServiceSecrets:
+        """Its keys, the secret of its tokens, its certificate."""
+        return ServiceSecrets(self.record)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How it was deployed, by the names of its deployment configuration."""
+        return dict(self.record.values.get("deployment") or {})
+
+    @property
     def state(self) -> str:
-        """Transitioning, Healthy, Unhealthy, Failed, or Deleted."""
+        """Transitioning, Healthy, Unhealthy, Unschedulable, Failed, or Deleted."""
         values = self.record.values
         if not values:
             return "Deleted"
         state = str(values.get("status"))
-        return "Unhealthy" if state == "Healthy" and not self._answers() else state
+        return "Unhealthy" if state == "Healthy" and not self.answers() else state
 
     @property
     def error(self) -> str:
         """Why it failed, or an empty text."""
-        return str(self.record.values.get("error", ""))
+        return str(self.record.values.get("error") or "")
 
     @property
     def port(self) -> int:
@@ -112,14 +109,35 @@ class Webservice:
         return int(self.record.values.get("port", 0))
 
     @property
+    def address(self) -> str:
+        """Where it answers, by the name in its certificate where it has one."""
+        scheme = "https" if self.secrets.certificate else "http"
+        return f"{scheme}://{self.settings.get('ssl_cname') or '127.0.0.1'}:{self.port}"
+
+    @property
     def scoring_uri(self) -> str:
         """Where it scores."""
-        return f"http://127.0.0.1:{self.port}/score"
+        return f"{self.address}/score"
 
     @property
     def swagger_uri(self) -> str:
         """Where its OpenAPI document is."""
-        return f"http://127.0.0.1:{self.port}/swagger.json"
+        return f"{self.address}/swagger.json"
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Its tags."""
+        return dict(self.settings.get("tags") or {})
+
+    @property
+    def properties(self) -> Mapping[str, str]:
+        """Its properties."""
+        return dict(self.settings.get("properties") or {})
+
+    @property
+    def description(self) -> str:
+        """What it is for."""
+        return str(self.settings.get("description") or "")
 
     @property
     def auth_enabled(self) -> bool:
@@ -128,8 +146,12 @@ class Webservice:
 
     @property
     def token_auth_enabled(self) -> bool:
-        """Whether a token is needed: never, here; keys are."""
-        return False
+        """Whether a token is needed."""
+        return bool(self.record.values.get("token_auth_enabled"))
+
+    def get_status(self) -> str:
+        """Return the state."""
+        return self.state
 
     def wait_for_deployment(self, show_output: bool = False, timeout_sec: float | None = None) -> None:
         """Wait until the service answers; `show_output` copies the log to stdout.
@@ -149,10 +171,11 @@ class Webservice:
             follow.show()
             sys.stdout.write(f"service {self.name}: {self.state}\n")
         if values.get("status") != "Healthy":
-            raise ServiceError(f"service {self.name} failed: {values.get('error')}")
+            state = "failed" if values.get("status") == "Failed" else f"is {values.get('status')}"
+            raise ServiceError(f"service {self.name} {state}: {values.get('error')}")
 
     def run(self, input_data: str | bytes) -> Any:
-        """Send one request to score and return its answer.
+        """Send one request to score, with a key or a token where one is needed, and return its answer.
 
         Raises:
             ServiceError: the service does not run, or answered with an error.
@@ -160,14 +183,13 @@ class Webservice:
         headers = {"Content-Type": "application/json" if isinstance(input_data, str) else "application/octet-stream"}
         if self.auth_enabled:
             headers["Authorization"] = f"Bearer {self.get_keys()[0]}"
+        elif self.token_auth_enabled:
+            headers["Authorization"] = f"Bearer {self.get_token()[0]}"
         body = input_data.encode() if isinstance(input_data, str) else input_data
-        request = urllib.request.Request(self.scoring_uri, body, headers)  # noqa: S310 - always http on loopback
         try:
-            with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310
-                content = answer.read()
-        except urllib.error.HTTPError as error:
-            said = error.read().decode(errors="replace")
-            raise ServiceError(f"service {self.name} answered {error.code}: {said}") from error
+            content = ask(self.port, "/score", body, headers, trust=self.secrets.certificate)
+        except AnsweredError as error:
+            raise ServiceError(f"service {self.name} answered {error.status}: {error}") from error
         except OSError as error:
             raise ServiceError(f"service {self.name} does not answer: {error}", hint=f"it is {self.state}") from error
         try:
@@ -175,11 +197,12 @@ class Webservice:
         except ValueError:
             return content
 
-    def get_logs(self, num_lines: int = 5000) -> str:
-        """Return the last lines of what the service said."""
-        from envbuild.azureml.deploying import service_log
+    def get_logs(self, num_lines: int = 5000, init: bool = False) -> str:
+        """Return the last lines of what the service said; with `init`, of what its deployment did."""
+        from envbuild.azureml.deploying import deployment_log, service_log
 
-        return "\n".join(service_log(self).splitlines()[-num_lines:])
+        text = deployment_log(self) if init else service_log(self)
+        return "\n".join(text.splitlines()[-num_lines:])
 
     def get_keys(self) -> tuple[str, str]:
         """Return the two keys.
@@ -187,11 +210,7 @@ class Webservice:
         Raises:
             ServiceError: the service needs none.
         """
-        path = self.record.folder / "keys"
-        if not path.is_file():
-            raise ServiceError(f"service {self.name} needs no key", hint="deploy it with auth_enabled=True")
-        first, second = path.read_text(encoding="utf-8").split()
-        return first, second
+        return self.secrets.keys()
 
     def regen_key(self, key: str, set_key: str | None = None) -> None:
         """Replace the `Primary` or the `Secondary` key; the service takes the new one within a second or two.
@@ -199,33 +218,70 @@ class Webservice:
         Raises:
             ServiceError: the service needs no key, or `key` is neither.
         """
-        if key not in ("Primary", "Secondary"):
-            raise ServiceError(f"{key!r} is not a key", hint="Primary or Secondary")
-        keys = list(self.get_keys())
-        keys[key == "Secondary"] = set_key or new_key()
-        # the same file, not a new one: a container sees that file
-        (self.record.folder / "keys").write_text("\n".join(keys), encoding="utf-8")
+        self.secrets.change_key(key, set_key)
 
-    def update(self, models: Sequence[Model] | None = None, inference_config: InferenceConfig | None = None) -> None:
-        """Deploy again with other models or another script, under the same name and port.
+    def get_token(self) -> tuple[str, datetime]:
+        """Return a token for the service, and when a new one should be asked for (UTC).
 
         Raises:
-            ServiceError: the script cannot be served.
+            ServiceError: the service takes no tokens.
         """
-        from envbuild.azureml.deploying import redeploy
+        token, refresh, _ = self.secrets.new_token()
+        return token, refresh
 
-        redeploy(self, models, inference_config)
+    def update(
+        self,
+        models: Sequence[Model] | None = None,
+        inference_config: InferenceConfig | None = None,
+        *,
+        image: Any = None,
+        deployment_config: Any = None,
+        wait: bool = False,
+        **settings: Any,
+    ) -> None:
+        """Change the service, under the same name and port: other models, script, image or settings; None changes nothing.
+
+        `image` is the name of an image that serves (or what `Model.package` made), for services in containers. `settings` are
+        those of the kind's `deploy_configuration`. New tags, properties and descriptions need no new deployment; new
+        properties are added to those that are there.
+
+        Raises:
+            ServiceError: the script cannot be served, or the service runs no image.
+            DefinitionError: a setting is not known, or out of its range.
+        """
+        from envbuild.azureml.deploying import change_settings, redeploy
+
+        given = {name: value for name, value in settings.items() if value is not None}
+        changed = change_settings(self, given, deployment_config)
+        labels_only = bool(given) and set(given) <= _LABELS and deployment_config is None
+        if not (labels_only and models is None and inference_config is None and image is None):
+            redeploy(self, changed, models, inference_config, image)
+        if wait:
+            self.wait_for_deployment()
+
+    def add_tags(self, tags: Mapping[str, str]) -> None:
+        """Add tags, or change those of the same name."""
+        self.update(tags={**self.tags, **tags})
+
+    def remove_tags(self, tags: Sequence[str]) -> None:
+        """Remove the tags of these names."""
+        self.update(tags={key: value for key, value in self.tags.items() if key not in tags})
+
+    def add_properties(self, properties: Mapping[str, str]) -> None:
+        """Add properties; those that are there cannot be changed."""
+        self.update(properties=dict(properties))
 
     def delete(self) -> None:
         """End the service and forget it."""
         from envbuild.azureml.deploying import end
 
         end(self)
+        self.secrets.remove()
         self.workspace.core.catalogue.delete_record(KIND, self.name)
 
     def serialize(self) -> dict[str, Any]:
-        """Return what is known with Azure's keys."""
-        values = self.record.values
+        """Return what is known with Azure's keys; no secret is among it."""
+        values, settings = self.record.values, self.settings
         return {
             "name": self.name,
             "computeType": self.compute_type.upper(),
@@ -233,90 +289,26 @@ class Webservice:
             "scoringUri": self.scoring_uri,
             "swaggerUri": self.swagger_uri,
             "authEnabled": self.auth_enabled,
+            "aadAuthEnabled": self.token_auth_enabled,
+            "sslEnabled": self.secrets.certificate is not None,
+            "appInsightsEnabled": bool(settings.get("enable_app_insights")),
             "environment": values.get("environment"),
             "models": values.get("models"),
+            "kvTags": self.tags,
+            "properties": self.properties,
+            "description": self.description,
             "createdTime": values.get("created"),
+            "updatedTime": values.get("updated"),
             "error": values.get("error"),
         }
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it says that it is healthy."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
+            ask(self.port, "/", trust=self.secrets.certificate, limit=5)
+        except (OSError, AnsweredError):
             return False
+        return True
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(workspace={self.workspace!r}, name={self.name!r}, state={self.state!r})"
-
-
-class LocalWebservice(Webservice):
-    """A service on this machine: a process in a prefix, or a container."""
-
-    @staticmethod
-    def deploy_configuration(
-        port: int | None = None, use_docker: bool = False
-    ) -> LocalWebserviceDeploymentConfiguration:
-        """Return how to deploy it.
-
-        Raises:
-            DefinitionError: the port is none.
-        """
-        return LocalWebserviceDeploymentConfiguration(port, use_docker)
-
-    @property
-    def state(self) -> str:
-        """deploying, running, failed, or deleted."""
-        state = super().state
-        return _LOCAL_STATES.get(state, state.lower())
-
-    def reload(self, wait: bool = False) -> None:
-        """Start the service again with the script as it is now; nothing is built.
-
-        Raises:
-            ServiceError: the script cannot be served any more.
-        """
-        self.update()
-        if wait:
-            self.wait_for_deployment()
-
-
-class AciWebservice(Webservice):
-    """A service in one container with limits."""
-
-    compute_type = "ACI"
-
-    @staticmethod
-    def deploy_configuration(
-        cpu_cores: float | None = None,
-        memory_gb: float | None = None,
-        tags: dict[str, str] | None = None,
-        description: str | None = None,
-        auth_enabled: bool | None = None,
-        port: int | None = None,
-    ) -> AciServiceDeploymentConfiguration:
-        """Return how to deploy it; the defaults are Azure's, a tenth of a CPU and half a GB.
-
-        Raises:
-            DefinitionError: a limit is not above 0.
-        """
-        return AciServiceDeploymentConfiguration(
-            0.1 if cpu_cores is None else cpu_cores,
-            0.5 if memory_gb is None else memory_gb,
-            bool(auth_enabled),
-            port,
-            dict(tags or {}),
-            description or "",
-        )
-
-
-def new_key() -> str:
-    """Return a key that nobody guesses."""
-    return secrets.token_urlsafe(32)
-
-
-def write_keys(record: Record) -> None:
-    """Give a service two keys, readable by the user alone, unless it has them."""
-    path = record.folder / "keys"
-    if not path.is_file():
-        write_atomic(path, f"{new_key()}\n{new_key()}", mode=0o600)

@@ -13,7 +13,6 @@ from envbuild.cli.model import find_workspace
 if TYPE_CHECKING:
     from envbuild.azureml.core.webservice import Webservice
     from envbuild.azureml.core.workspace import Workspace
-    from envbuild.azureml.deploying import Deployment
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,28 +25,65 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_deployment(deploy)
     deploy.set_defaults(run=_deploy)
     listing = verbs.add_parser("list", help="the services and their states")
+    listing.add_argument("--compute-type", metavar="KIND", help="local, aci or aks")
+    listing.add_argument("--model-name", metavar="NAME", help="those with this model")
+    listing.add_argument("--model-id", metavar="NAME:V", help="those with this version of a model")
+    listing.add_argument(
+        "--tag", action="append", default=[], metavar="KEY[=VALUE]", help="those with the tag; repeatable"
+    )
     listing.set_defaults(run=_list)
     for name, run, text in (
         ("show", _show, "one service"),
         ("logs", _logs, "what a service said"),
-        ("update", _update, "start a service again with other models or another script"),
+        ("update", _update, "change a service: its models, script, image or settings"),
         ("delete", _delete, "end a service and forget it"),
         ("run", _run, "send one request to score and print the answer"),
+        ("keys", _keys, "print the two keys, or replace one"),
+        ("token", _token, "print a token and when to ask for the next"),
     ):
         one = verbs.add_parser(name, help=text)
-        one.add_argument("-n", "--name", required=True, help="the service's name")
+        one.add_argument("-n", "--name", required=True)
         one.set_defaults(run=run)
-        if name == "update":
-            add_deployment(one)
-        if name == "logs":
-            one.add_argument("--lines", type=int, default=5000, help="the last so many (default: 5000)")
-        if name == "run":
-            one.add_argument("-d", "--input-data", required=True, metavar="TEXT|@FILE", help="the request's body")
+        _ADD.get(name, lambda _: None)(one)
     for one in verbs.choices.values():
         one.add_argument(
             "-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards)"
         )
         one.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _add_update(parser: argparse.ArgumentParser) -> None:
+    add_deployment(parser)
+    add = parser.add_argument
+    add("--image", metavar="NAME", help="run this image, which serves; for services in containers")
+    add("--tag", "--add-tag", action="append", default=[], metavar="KEY=VALUE", help="add or change; repeatable")
+    add("--remove-tag", action="append", default=[], metavar="KEY", help="repeatable")
+    add("--property", "--add-property", action="append", default=[], metavar="KEY=VALUE", help="add; repeatable")
+    add("--description", metavar="TEXT")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of its deploy_configuration; repeatable",
+    )
+
+
+def _add_logs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-l", "--lines", type=int, default=5000, help="the last so many lines (5000)")
+    parser.add_argument("--init", action="store_true", help="what the deployment did")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-d", "--input-data", required=True, metavar="TEXT|@FILE", help="the request's body")
+
+
+def _add_keys(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-k", "--regenerate", choices=["primary", "secondary"], help="replace this key")
+    parser.add_argument("--key-file", type=Path, metavar="FILE", help="the new key is in this file, not a random one")
+
+
+_ADD = {"update": _add_update, "logs": _add_logs, "run": _add_run, "keys": _add_keys}
 
 
 def add_deployment(parser: argparse.ArgumentParser) -> None:
@@ -71,58 +107,17 @@ def add_deployment(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def deployment_of(path: Path) -> Deployment:
-    """Return what `deploymentconfig.json` (or the same as YAML) says: `computeType` local, aci or aks, and its settings.
-
-    Raises:
-        DefinitionError: it is not understood.
-    """
-    import yaml
-
-    from envbuild.azureml.core.webservice import AciWebservice, AksWebservice, LocalWebservice
-    from envbuild.core.errors import DefinitionError, Problem
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DefinitionError(Problem(message=f"cannot be read: {error}", file=str(path))) from error
-    kind = str(content.get("computeType", "")).lower() if isinstance(content, dict) else ""
-    if kind not in ("local", "aci", "aks"):
-        raise DefinitionError(
-            Problem(
-                message=f"{kind or 'nothing'!r} is not known", file=str(path), key="computeType", hint="local, aci, aks"
-            )
-        )
-    needed = content.get("containerResourceRequirements") or {}
-    resources = {"cpu_cores": needed.get("cpu"), "memory_gb": needed.get("memoryInGB")}
-    if kind == "local":
-        return LocalWebservice.deploy_configuration(port=content.get("port"))
-    if kind == "aci":
-        return AciWebservice.deploy_configuration(**resources, auth_enabled=content.get("authEnabled"))
-    scaler = content.get("autoScaler") or {}
-    return AksWebservice.deploy_configuration(
-        **resources,
-        auth_enabled=content.get("authEnabled"),
-        autoscale_enabled=scaler.get("autoscaleEnabled"),
-        autoscale_min_replicas=scaler.get("minReplicas"),
-        autoscale_max_replicas=scaler.get("maxReplicas"),
-        autoscale_target_utilization=scaler.get("targetUtilization"),
-        num_replicas=content.get("numReplicas"),
-        gpu_cores=content.get("gpuCores"),
-        namespace=content.get("namespace"),
-    )
-
-
 def deploy(workspace: Workspace, arguments: argparse.Namespace) -> int:
     """Deploy as the arguments say, wait, and print the service."""
     from envbuild.azureml.core.model import InferenceConfig, Model
+    from envbuild.azureml.deployment_file import read_deployment
 
     service = Model.deploy(
         workspace,
         arguments.name,
         [Model(workspace, id=one) for one in arguments.model],
         InferenceConfig.from_file(arguments.ic) if arguments.ic is not None else None,
-        deployment_of(arguments.dc) if arguments.dc is not None else None,
+        read_deployment(arguments.dc) if arguments.dc is not None else None,
         overwrite=getattr(arguments, "overwrite", False),
     )
     service.wait_for_deployment(show_output=not arguments.json)
@@ -149,7 +144,11 @@ def _deploy(arguments: argparse.Namespace) -> int:
 def _list(arguments: argparse.Namespace) -> int:
     from envbuild.azureml.core.webservice import Webservice
 
-    _print([*Webservice.list(_workspace(arguments))], as_json=arguments.json)
+    tags = [tuple(one.split("=", 1)) if "=" in one else one for one in arguments.tag]
+    found = Webservice.list(
+        _workspace(arguments), arguments.compute_type, arguments.model_name, arguments.model_id, tags
+    )
+    _print([*found], as_json=arguments.json)
     return 0
 
 
@@ -159,19 +158,68 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _logs(arguments: argparse.Namespace) -> int:
-    text = _one(arguments).get_logs(arguments.lines)
+    text = _one(arguments).get_logs(arguments.lines, arguments.init)
     print(json.dumps({"log": text}) if arguments.json else text)
     return 0
 
 
 def _update(arguments: argparse.Namespace) -> int:
     from envbuild.azureml.core.model import InferenceConfig, Model
+    from envbuild.azureml.deployment_file import read_deployment
 
     service = _one(arguments)
-    models = [Model(service.workspace, id=one) for one in arguments.model] or None
-    service.update(models, InferenceConfig.from_file(arguments.ic) if arguments.ic is not None else None)
+    settings = {name: _value(text) for name, text in _pairs(arguments.set, "--set").items()}
+    if arguments.tag or arguments.remove_tag:
+        tags = {**service.tags, **_pairs(arguments.tag, "--tag")}
+        settings["tags"] = {key: value for key, value in tags.items() if key not in arguments.remove_tag}
+    if arguments.property:
+        settings["properties"] = _pairs(arguments.property, "--property")
+    settings["description"] = arguments.description
+    service.update(
+        [Model(service.workspace, id=one) for one in arguments.model] or None,
+        InferenceConfig.from_file(arguments.ic) if arguments.ic is not None else None,
+        image=arguments.image,
+        deployment_config=read_deployment(arguments.dc) if arguments.dc is not None else None,
+        **settings,
+    )
     service.wait_for_deployment(show_output=not arguments.json)
     _print([service], as_json=arguments.json)
+    return 0
+
+
+def _pairs(given: list[str], option: str) -> dict[str, str]:
+    from envbuild.core.errors import UsageError
+
+    wrong = [one for one in given if "=" not in one]
+    if wrong:
+        raise UsageError(f"{option} {wrong[0]}: KEY=VALUE is needed")
+    return {key: value for key, _, value in (one.partition("=") for one in given)}
+
+
+def _value(text: str) -> Any:
+    """Read a setting: true, false or a number as such, anything else as text."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return found if isinstance(found, (bool, int, float)) else text
+
+
+def _keys(arguments: argparse.Namespace) -> int:
+    service = _one(arguments)
+    if arguments.regenerate:
+        given = arguments.key_file.read_text(encoding="utf-8").strip() if arguments.key_file else None
+        service.regen_key(arguments.regenerate, given)
+    first, second = service.get_keys()
+    keys = {"primaryKey": first, "secondaryKey": second}
+    print(json.dumps(keys) if arguments.json else f"{first}\n{second}")
+    return 0
+
+
+def _token(arguments: argparse.Namespace) -> int:
+    token, refresh = _one(arguments).get_token()
+    found = {"accessToken": token, "tokenType": "Bearer", "refreshAfter": refresh.isoformat()}
+    print(json.dumps(found) if arguments.json else token)
     return 0
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
+import ssl
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -28,11 +31,12 @@ class LocalService:
     port: int
     log: Path
     folder: Path
+    trust: Path | None = None
 
     @property
     def url(self) -> str:
-        """Where it answers."""
-        return f"http://127.0.0.1:{self.port}"
+        """Where it answers; over https where it has a certificate, which is the one to trust."""
+        return f"{'https' if self.trust else 'http'}://127.0.0.1:{self.port}"
 
     def stop(self, patience: float = 10.0) -> None:
         """End the process, gently first; all that it started goes with it."""
@@ -78,6 +82,7 @@ def start_service(
     Raises:
         ServiceError: it ended, or did not answer in time; the message holds the end of its log.
     """
+    _check_port(port)
     environment = {**os.environ, **variables, **place(app, folder)}
     environment.update(
         {"VIRTUAL_ENV": str(python.parent.parent), "PATH": f"{python.parent}:{os.environ.get('PATH', os.defpath)}"}
@@ -89,13 +94,51 @@ def start_service(
     log = folder / "service.log"
     argv = [*before, str(python), str(server), "--host", "127.0.0.1", "--port", str(port)]
     process = programs.start(argv, log=log, cwd=folder / app.workdir.lstrip("/"), env=environment)
-    service = LocalService(pid=process.pid, port=port, log=log, folder=folder)
+    trust = Path(variables["ENVBUILD_TLS_CERT"]) if variables.get("ENVBUILD_TLS_CERT") else None
+    service = LocalService(pid=process.pid, port=port, log=log, folder=folder, trust=trust)
+    return _healthy(service, lambda: process.poll() is None, app.health, start_limit)
+
+
+def start_router(routes: Path, folder: Path, *, port: int, variables: Mapping[str, str]) -> LocalService:
+    """Start a router on 127.0.0.1:`port` for the file `routes` (see `envbuild.serving.routes`), and wait until it answers.
+
+    It runs on this Python, and is healthy when a deployment is that gets traffic.
+
+    Raises:
+        ServiceError: it ended, or did not answer in time; the message holds the end of its log.
+    """
+    import envbuild.serving
+
+    _check_port(port)
+    server = Path(envbuild.serving.__file__).parent
+    log = folder / "router.log"
+    argv = [sys.executable, str(server), "--routes", str(routes.resolve()), "--host", "127.0.0.1", "--port", str(port)]
+    environment = {name: value for name, value in os.environ.items() if name != "AZUREML_ENTRY_SCRIPT"}
+    process = programs.start(argv, log=log, cwd=folder, env={**environment, **variables})
+    trust = Path(variables["ENVBUILD_TLS_CERT"]) if variables.get("ENVBUILD_TLS_CERT") else None
+    service = LocalService(pid=process.pid, port=port, log=log, folder=folder, trust=trust)
+    return _healthy(service, lambda: process.poll() is None, "/")
+
+
+def _check_port(port: int) -> None:
+    """Refuse a port that somebody listens on: whoever that is would be taken for the service."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ServiceError(f"port {port} of 127.0.0.1 is taken: {error.strerror}") from error
+
+
+def _healthy(service: LocalService, alive: Callable[[], bool], health: str, limit: float = 0.0) -> LocalService:
+    """Wait until the service answers; one that does not is ended."""
     try:
         wait_until_healthy(
-            f"{service.url}{app.health}",
-            alive=lambda: process.poll() is None,
-            log=lambda: _tail(log),
-            limit=start_limit,
+            f"{service.url}{health}",
+            alive=alive,
+            log=lambda: _tail(service.log),
+            trust=service.trust,
+            limit=limit,
         )
     except BaseException:
         service.stop()
@@ -103,8 +146,12 @@ def start_service(
     return service
 
 
-def wait_until_healthy(url: str, *, alive: Callable[[], bool], log: Callable[[], str], limit: float = 0.0) -> None:
+def wait_until_healthy(
+    url: str, *, alive: Callable[[], bool], log: Callable[[], str], limit: float = 0.0, trust: Path | None = None
+) -> None:
     """Ask `url` until it answers 200, for `limit` seconds where that is more than the usual limit.
+
+    `trust` is the certificate that it must show.
 
     Raises:
         ServiceError: `alive` said no, or the time is over; with what `log` returns.
@@ -112,7 +159,7 @@ def wait_until_healthy(url: str, *, alive: Callable[[], bool], log: Callable[[],
     patience = max(limit, _START_LIMIT)
     end = time.monotonic() + patience
     while time.monotonic() < end:
-        if _answers(url):
+        if _answers(url, trust):
             return
         if not alive():
             raise ServiceError(
@@ -125,9 +172,20 @@ def wait_until_healthy(url: str, *, alive: Callable[[], bool], log: Callable[[],
     raise ServiceError(f"the service did not answer {url} within {patience:.0f} s\n{log()}")
 
 
-def _answers(url: str) -> bool:
+def trusting(certificate: Path | None) -> ssl.SSLContext:
+    """Return a context for a client that takes this certificate and no other, whatever name it was made for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    if certificate is not None:
+        # the certificate itself, not who signed it
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(certificate)
+    return context
+
+
+def _answers(url: str, trust: Path | None) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(url, timeout=5, context=trusting(trust)) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except (urllib.error.URLError, ConnectionError, TimeoutError, OSError):
         return False

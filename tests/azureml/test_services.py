@@ -186,9 +186,9 @@ def test_the_commands_deploy_ask_update_and_delete(project, capsys):
     ],
 )
 def test_a_deployment_configuration_is_azures_file(project, content, expected):
-    from envbuild.azureml.deploying import _kind
-    from envbuild.cli.service import deployment_of
+    from envbuild.azureml.deployment_file import read_deployment
+    from envbuild.azureml.kinds import kind_for
 
     (project / "dc.json").write_text(json.dumps(content))
-    found = deployment_of(project / "dc.json")
-    assert (_kind(found).compute_type, found.cpu_cores, found.memory_gb) == expected
+    found = read_deployment(project / "dc.json")
+    assert (kind_for(found).compute_type, found.cpu_cores, found.memory_gb) == expected

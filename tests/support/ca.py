@@ -25,16 +25,21 @@ class Authority:
 
     def secure(self, site: Site) -> None:
         """Make `site` (not yet started) speak HTTPS with a certificate for 127.0.0.1 and localhost."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.issue("IP:127.0.0.1", "DNS:localhost"))
+        site.use_tls(context)
+
+    def issue(self, *names: str) -> tuple[Path, Path]:
+        """Return the files of a certificate for `names` (`DNS:host`, `IP:address`) and of its key."""
         key, request, certificate, extensions = (self._folder / f"server.{end}" for end in ("key", "csr", "pem", "ext"))
-        extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n")
-        _openssl(*("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", request))
+        extensions.write_text(f"subjectAltName={','.join(names)}\nextendedKeyUsage=serverAuth\n")
+        subject = f"/CN={names[0].partition(':')[2]}"
+        _openssl(*("req", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", key, "-out", request))
         _openssl(
             *("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial"),
             *("-days", "2", "-extfile", extensions, "-out", certificate),
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        site.use_tls(context)
+        return certificate, key
 
 
 def machine_bundle() -> Path | None:

@@ -1,17 +1,18 @@
-"""What `azureml.core.webservice` has, on this machine: services as processes and in containers."""
+"""What `azureml.core.webservice` has, on this machine: services as processes, in containers and in clusters."""
 
-from envbuild.azureml.aks import AksServiceDeploymentConfiguration, AksWebservice
-from envbuild.azureml.services import (
+from envbuild.azureml.aks import AksServiceAccessToken, AksWebservice
+from envbuild.azureml.deployment_configs import (
     AciServiceDeploymentConfiguration,
-    AciWebservice,
-    LocalWebservice,
+    AksServiceDeploymentConfiguration,
     LocalWebserviceDeploymentConfiguration,
-    Webservice,
 )
+from envbuild.azureml.local_services import AciWebservice, LocalWebservice
+from envbuild.azureml.services import Webservice
 
 __all__ = [
     "AciServiceDeploymentConfiguration",
     "AciWebservice",
+    "AksServiceAccessToken",
     "AksServiceDeploymentConfiguration",
     "AksWebservice",
     "LocalWebservice",
