@@ -139,7 +139,7 @@ def _variables(deployment: OnlineDeployment) -> dict[str, str]:
 def _as_process(
     made: api.Package, folder: Path, variables: Mapping[str, str], start_limit: float, progress: Progress
 ) -> dict[str, Any]:
-    from envbuild.azureml.deploying import free_port
+    from envbuild.azureml.service_targets import free_port
     from envbuild.engines.local_service import start_service
 
     if made.plan.app is None:

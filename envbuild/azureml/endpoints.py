@@ -264,7 +264,7 @@ class OnlineEndpoint:
 
     def _start_router(self) -> None:
         import envbuild.serving
-        from envbuild.azureml.deploying import free_port
+        from envbuild.azureml.service_targets import free_port
         from envbuild.engines.local_service import wait_until_healthy
 
         folder, values = self._record.folder.resolve(), self.values

@@ -117,11 +117,16 @@ def test_a_service_is_applied_looked_at_and_deleted(ws, record, api):  # noqa: F
     ]
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr("envbuild.azureml.aks.ROLLOUT_LIMIT_S", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("status", "state"), [({"containerStatuses": [WAITING]}, "Failed"), ({"conditions": [NO_ROOM]}, "Unschedulable")]
 )
-def test_pods_that_do_not_run_are_told_with_what_they_said(ws, record, api, status, state, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("envbuild.azureml.aks.ROLLOUT_LIMIT_S", 0.0)
+def test_pods_that_do_not_run_are_told_with_what_they_said(ws, record, api, status, state):  # noqa: F811
     api.answers["GET", DEPLOYMENT] = (200, deployment(replicas=1))
     pods = [pod(**status)]
     api.answers["GET", f"{NAMESPACE}/pods"] = (200, {"kind": "PodList", "apiVersion": "v1", "items": pods})
