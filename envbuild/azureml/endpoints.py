@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import shutil
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,7 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envbuild import programs
 from envbuild.azureml.deployed import log_of, prepare, start, stop
 from envbuild.azureml.deployment_values import Endpoint, OnlineDeployment
 from envbuild.azureml.records import Record, now
@@ -265,27 +263,23 @@ class OnlineEndpoint:
     def _start_router(self) -> None:
         import envbuild.serving
         from envbuild.azureml.service_targets import free_port
-        from envbuild.engines.local_service import wait_until_healthy
+        from envbuild.engines.local_service import start_router
 
         folder, values = self._record.folder.resolve(), self.values
-        port = (values.get("router") or {}).get("port") or free_port()
-        auth = ("--auth-keys-file", "keys") if values["auth_mode"] == "key" else ("--token-secret-file", "secrets")
-        server = Path(envbuild.serving.__file__).parent
-        argv = [sys.executable, str(server), "--routes", str(folder / "routes.json"), "--service-name", self.name]
-        argv += ["--host", "127.0.0.1", "--port", str(port), auth[0], str(folder / auth[1])]
-        log = folder / "router.log"
-        # variables of the calling program must not become the router's settings
-        clean = {
-            name: value for name, value in os.environ.items() if not name.startswith(("AZUREML_", "AML_", "ENVBUILD_"))
-        }
-        process = programs.start(argv, log=log, cwd=folder, env=clean)
-        self._record.change(router={"pid": process.pid, "port": port, "folder": str(folder)})
-        if any(values["traffic"].values()):
-            wait_until_healthy(
-                f"http://127.0.0.1:{port}/",
-                alive=lambda: process.poll() is None,
-                log=lambda: log.read_text(encoding="utf-8", errors="replace")[-4000:],
-            )
+        auth = (
+            ("ENVBUILD_AUTH_KEYS_FILE", "keys")
+            if values["auth_mode"] == "key"
+            else ("ENVBUILD_TOKEN_SECRET_FILE", "secrets")
+        )
+        router = start_router(
+            Path(envbuild.serving.__file__).parent,
+            folder / "routes.json",
+            folder,
+            port=(values.get("router") or {}).get("port") or free_port(),
+            variables={"SERVICE_NAME": self.name, auth[0]: str(folder / auth[1])},
+            wait=any(values["traffic"].values()),
+        )
+        self._record.change(router={"pid": router.pid, "port": router.port, "folder": str(folder)})
 
     def _end_router(self) -> None:
         from envbuild.engines.local_service import LocalService

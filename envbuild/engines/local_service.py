@@ -94,30 +94,32 @@ def start_service(
     log = folder / "service.log"
     argv = [*before, str(python), str(server), "--host", "127.0.0.1", "--port", str(port)]
     process = programs.start(argv, log=log, cwd=folder / app.workdir.lstrip("/"), env=environment)
-    trust = Path(variables["ENVBUILD_TLS_CERT"]) if variables.get("ENVBUILD_TLS_CERT") else None
-    service = LocalService(pid=process.pid, port=port, log=log, folder=folder, trust=trust)
+    service = LocalService(pid=process.pid, port=port, log=log, folder=folder, trust=_certificate(variables))
     return _healthy(service, lambda: process.poll() is None, app.health, start_limit)
 
 
-def start_router(routes: Path, folder: Path, *, port: int, variables: Mapping[str, str]) -> LocalService:
-    """Start a router on 127.0.0.1:`port` for the file `routes` (see `envbuild.serving.routes`), and wait until it answers.
+def start_router(
+    server: Path, routes: Path, folder: Path, *, port: int, variables: Mapping[str, str], wait: bool = True
+) -> LocalService:
+    """Start the `server` (its folder) as a router on 127.0.0.1:`port` for the file `routes`; log to `router.log` in `folder`.
 
-    It runs on this Python, and is healthy when a deployment is that gets traffic.
+    It runs on this Python, told nothing but `variables`. With `wait` it must answer: a deployment that gets traffic is healthy.
 
     Raises:
-        ServiceError: it ended, or did not answer in time; the message holds the end of its log.
+        ServiceError: the port is taken, it ended, or did not answer in time; the message holds the end of its log.
     """
-    import envbuild.serving
-
     _check_port(port)
-    server = Path(envbuild.serving.__file__).parent
-    log = folder / "router.log"
+    folder, log = folder.resolve(), folder.resolve() / "router.log"
     argv = [sys.executable, str(server), "--routes", str(routes.resolve()), "--host", "127.0.0.1", "--port", str(port)]
-    environment = {name: value for name, value in os.environ.items() if name != "AZUREML_ENTRY_SCRIPT"}
-    process = programs.start(argv, log=log, cwd=folder, env={**environment, **variables})
-    trust = Path(variables["ENVBUILD_TLS_CERT"]) if variables.get("ENVBUILD_TLS_CERT") else None
-    service = LocalService(pid=process.pid, port=port, log=log, folder=folder, trust=trust)
-    return _healthy(service, lambda: process.poll() is None, "/")
+    # variables of the calling program must not become the router's settings
+    clean = {name: one for name, one in os.environ.items() if not name.startswith(("AZUREML_", "AML_", "ENVBUILD_"))}
+    process = programs.start(argv, log=log, cwd=folder, env={**clean, **variables})
+    service = LocalService(pid=process.pid, port=port, log=log, folder=folder, trust=_certificate(variables))
+    return _healthy(service, lambda: process.poll() is None, "/") if wait else service
+
+
+def _certificate(variables: Mapping[str, str]) -> Path | None:
+    return Path(variables["ENVBUILD_TLS_CERT"]) if variables.get("ENVBUILD_TLS_CERT") else None
 
 
 def _check_port(port: int) -> None:
