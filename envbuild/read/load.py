@@ -8,6 +8,7 @@ from pathlib import Path
 
 from envbuild.core.definition import Base, Definition, Origin
 from envbuild.core.errors import DefinitionError, Problem
+from envbuild.read.base_notes import note_base_packages
 from envbuild.read.findings import fatal
 from envbuild.read.kinds import IN_FOLDER, Kind, kind_of
 from envbuild.read.sources import Files
@@ -45,7 +46,8 @@ def read_definition(path: Path, *, environment: str = "") -> Definition:
         from envbuild.read.folders import with_folders
 
         found = with_folders(found, files)
-    return replace(found, sources=files.sources)
+    notes = (*found.notes, *note_base_packages(found, place.parent))
+    return replace(found, sources=files.sources, notes=notes)
 
 
 def _named_by(problem: Problem, file: str) -> Problem:

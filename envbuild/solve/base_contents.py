@@ -20,7 +20,9 @@ LARGEST_READ = 400 << 20
 
 _OS_RELEASE = "/etc/os-release"
 _CONDA_ROOTS = ("/opt/conda", "/opt/miniconda", "/opt/miniconda3", "/opt/miniforge", "/root/miniconda3")
+_INSTALLED = "/usr/local/lib/python3.*/site-packages/*.dist-info/METADATA"
 _NAMES = (
+    _INSTALLED,
     "/usr/bin/python3.*",
     "/usr/local/bin/python3.*",
     *(f"{root}/bin/python3.*" for root in _CONDA_ROOTS),
@@ -29,16 +31,22 @@ _NAMES = (
 )
 _INTERPRETER = re.compile(r".*/bin/python(3\.\d+)")
 _CONDA = re.compile(r".*/conda-meta/conda-(\d[^-/]*)-[^-/]+\.json")
+_PACKAGE = re.compile(r"/usr/local/lib/python3[^/]*/site-packages/([^/]+?)-[^-/]+\.dist-info/METADATA")
+_ALWAYS_THERE = frozenset({"pip", "setuptools", "wheel"})
 _CONDA_PYTHON = re.compile(r"(.*)/conda-meta/python-(\d[^-/]*)-[^-/]+\.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What was found. `distribution` is `ubuntu 22.04`; `conda` a version; both empty where there is none or nobody looked."""
+    """What was found. `distribution` is `ubuntu 22.04`; `conda` a version; both empty where there is none or nobody looked.
+
+    `packages` are the Python distributions that somebody installed with pip: not the system's, and not the installers.
+    """
 
     distribution: str = ""
     pythons: tuple[FoundPython, ...] = ()
     conda: str = ""
+    packages: tuple[str, ...] = ()
 
 
 def read_contents(source: ImageSource, image: ResolvedImage) -> Contents:
@@ -67,8 +75,11 @@ def from_files(names: Iterable[str], os_release: str) -> Contents:
     """Return what the paths `names` and the text of `/etc/os-release` say."""
     pythons: dict[str, str] = {}
     conda = ""
+    packages: set[str] = set()
     for name in sorted(names):
-        if found := _INTERPRETER.fullmatch(name):
+        if found := _PACKAGE.fullmatch(name):
+            packages.add(found[1].replace("_", "-").lower())
+        elif found := _INTERPRETER.fullmatch(name):
             pythons.setdefault(name, found[1])
         elif found := _CONDA.fullmatch(name):
             conda = found[1]
@@ -76,7 +87,12 @@ def from_files(names: Iterable[str], os_release: str) -> Contents:
             minor = ".".join(found[2].split(".")[:2])
             pythons[f"{found[1]}/bin/python{minor}"] = found[2]
     found_pythons = tuple(FoundPython(version=version, interpreter=path) for path, version in sorted(pythons.items()))
-    return Contents(distribution=parse_os_release(os_release), pythons=found_pythons, conda=conda)
+    return Contents(
+        distribution=parse_os_release(os_release),
+        pythons=found_pythons,
+        conda=conda,
+        packages=tuple(sorted(packages - _ALWAYS_THERE)),
+    )
 
 
 def from_configuration(configuration: Mapping[str, Any]) -> Contents:
@@ -94,9 +110,17 @@ def from_configuration(configuration: Mapping[str, Any]) -> Contents:
 
 def _to_json(contents: Contents) -> dict[str, object]:
     pythons = [[one.version, one.interpreter] for one in contents.pythons]
-    return {"distribution": contents.distribution, "pythons": pythons, "conda": contents.conda}
+    return {
+        "distribution": contents.distribution,
+        "pythons": pythons,
+        "conda": contents.conda,
+        "packages": list(contents.packages),
+    }
 
 
 def _from_json(value: Mapping[str, Any]) -> Contents:
     pythons = tuple(FoundPython(version=str(version), interpreter=str(path)) for version, path in value["pythons"])
-    return Contents(distribution=str(value["distribution"]), pythons=pythons, conda=str(value["conda"]))
+    packages = tuple(str(name) for name in value["packages"])
+    return Contents(
+        distribution=str(value["distribution"]), pythons=pythons, conda=str(value["conda"]), packages=packages
+    )

@@ -47,4 +47,10 @@ def look(task: Task, *, read: bool) -> BaseFacts:
     )
     facts = look_at_base(question, task.progress)
     check_base(task.definition, facts)
+    if (brought := facts.contents.packages) and not task.definition.user_managed and not task.definition.base_packages:
+        named = f"{', '.join(brought[:3])}{', …' if len(brought) > 3 else ''}"
+        task.progress.note(
+            f"base image {facts.locked.reference} brings {len(brought)} Python packages ({named}); the environment beside "
+            "them in /opt/env does not see those: ask for them, or make the definition user-managed"
+        )
     return facts

@@ -78,6 +78,8 @@ def test_files_tell_distribution_pythons_and_conda():
         "/opt/conda/conda-meta/python-3.11.5-h955ad1f_0.json",
         "/opt/conda/conda-meta/conda-23.9.0-py311h06a4308_0.json",
         "/opt/conda/conda-meta/conda-content-trust-0.2.0-py311_0.json",
+        "/usr/local/lib/python3.11/site-packages/pip-24.0.dist-info/METADATA",
+        "/usr/local/lib/python3.11/site-packages/Scikit_Learn-1.5.0.dist-info/METADATA",
     ]
     assert from_files(names, 'ID=ubuntu\nVERSION_ID="22.04"\n') == Contents(
         distribution="ubuntu 22.04",
@@ -86,6 +88,7 @@ def test_files_tell_distribution_pythons_and_conda():
             FoundPython(version="3.10", interpreter="/usr/bin/python3.10"),
         ),
         conda="23.9.0",
+        packages=("scikit-learn",),
     )
 
 
