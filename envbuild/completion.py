@@ -65,7 +65,7 @@ def _option(action: argparse.Action) -> Word:
 def completion(parser: argparse.ArgumentParser, shell: str) -> str:
     """Return the completion of `parser` for `shell` (bash, zsh or fish)."""
     found = list(levels(parser))
-    return _fish(parser.prog, found) if shell == "fish" else _bash(parser.prog, found, zsh=shell == "zsh")
+    return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](parser.prog, found)
 
 
 _BASH = """\
@@ -87,7 +87,7 @@ complete -o default -F _{name}_complete {prog}
 """
 
 
-def _bash(prog: str, found: list[Level], *, zsh: bool) -> str:
+def _bash(prog: str, found: list[Level]) -> str:
     steps = [
         f"            {_pattern(one.path)}) command={shlex.quote(' '.join(one.path))} ;;" for one in found if one.path
     ]
@@ -99,14 +99,74 @@ def _bash(prog: str, found: list[Level], *, zsh: bool) -> str:
         for name in option.names
     ]
     words = [f"        {shlex.quote(' '.join(one.path))}) {_reply(_words(one))} ;;" for one in found]
-    text = _BASH.format(
+    return _BASH.format(
         name=prog.replace("-", "_"),
         prog=prog,
         steps="\n".join(steps),
         values="\n".join(values) or "        *) ;;",
         words="\n".join(words),
     )
-    return f"autoload -U +X bashcompinit && bashcompinit\n{text}" if zsh else text
+
+
+_ZSH = """\
+#compdef {prog}
+_{name}() {{
+    local command="" word
+    local -a some options
+    for word in "${{(@)words[2,CURRENT-1]}}"; do
+        case "$command $word" in
+{steps}
+        esac
+    done
+    case "$command ${{words[CURRENT-1]}}" in
+{values}
+    esac
+    case "$command" in
+{words}
+    esac
+    (( $#some )) && _describe -t commands command some
+    if [[ $PREFIX == -* ]]; then _describe -o -t options option options; else _files; fi
+}}
+# from a folder of $fpath this file is the function's body, else it is evaluated
+if [[ ${{funcstack[1]}} == _{name} ]]; then _{name} "$@"; else compdef _{name} {prog}; fi
+"""
+
+
+def _zsh(prog: str, found: list[Level]) -> str:
+    steps = [
+        f"            {_pattern(one.path)}) command={shlex.quote(' '.join(one.path))} ;;" for one in found if one.path
+    ]
+    values = [
+        f"        {_pattern((*one.path, name))}) {_zsh_values(option)}; return ;;"
+        for one in found
+        for option in one.options
+        if option.takes_value
+        for name in option.names
+    ]
+    words = [
+        f"        {shlex.quote(' '.join(one.path))}) some=({_zsh_words((*one.commands, *_plain(one.values)))}); "
+        f"options=({_zsh_words(one.options)}) ;;"
+        for one in found
+    ]
+    return _ZSH.format(
+        name=prog.replace("-", "_"), prog=prog, steps="\n".join(steps), values="\n".join(values), words="\n".join(words)
+    )
+
+
+def _zsh_values(option: Word) -> str:
+    if not option.choices:
+        return "_files"
+    return f"some=({' '.join(map(shlex.quote, option.choices))}); _describe -t values value some"
+
+
+def _zsh_words(words: tuple[Word, ...]) -> str:
+    return " ".join(
+        shlex.quote(f"{name}:{one.explanation}" if one.explanation else name) for one in words for name in one.names
+    )
+
+
+def _plain(values: tuple[str, ...]) -> tuple[Word, ...]:
+    return tuple(Word(names=(one,), explanation="") for one in values)
 
 
 def _pattern(path: tuple[str, ...]) -> str:

@@ -18,6 +18,7 @@ from envbuild.net.credentials import mask_url, read_json
 
 State = Literal["ok", "note", "missing", "wrong"]
 
+_INDEXES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 _LITTLE = 5 * 1024**3
 """Bytes of free disk below which an image with scientific packages may not fit."""
 
@@ -183,12 +184,15 @@ def _proxies(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _indexes(environ: Mapping[str, str], home: Path) -> Iterator[Finding]:
-    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+    for name in _INDEXES:
         if value := environ.get(name):
             shown = " ".join(map(mask_url, value.split()))
             yield Finding(
                 topic="indexes", name=name, state="note", value=shown, why="a definition's own index goes before it"
             )
+    if not any(environ.get(name) for name in _INDEXES):
+        why = "where a definition names none; --index-url, or `index-url` in [tool.envbuild], names another"
+        yield Finding(topic="indexes", name="index", state="ok", value="the public one", why=why)
     files = {"netrc": Path(environ.get("NETRC") or home / ".netrc"), "conda": home / ".rattler" / "credentials.json"}
     for name, path in files.items():
         if path.is_file():
@@ -215,7 +219,10 @@ def _interpreters(environ: Mapping[str, str]) -> Iterator[Finding]:
 def _disk() -> Iterator[Finding]:
     root = cache_root()
     named = "ENVBUILD_CACHE_DIR" if os.environ.get("ENVBUILD_CACHE_DIR") else "the default; ENVBUILD_CACHE_DIR moves it"
-    yield Finding(topic="disk", name="cache", state="ok", value=str(root), why=named)
+    existing = next(one for one in (root, *root.parents) if one.exists())
+    writable = os.access(existing, os.W_OK)
+    value = str(root) if writable else f"{root} cannot be written"
+    yield Finding(topic="disk", name="cache", state="ok" if writable else "wrong", value=value, why=named)
     yield _caches()
     for name, path in {"cache's disk": root, "this folder's disk": Path.cwd(), "temporary files": Path("/tmp")}.items():  # noqa: S108
         existing = next(one for one in (path, *path.parents) if one.exists())

@@ -41,7 +41,7 @@ class DockerApi:
         except EngineError as error:
             return error.problems[0].message
         except Exception as error:  # noqa: BLE001 (transports raise what they like: requests, urllib3, ssh, OS errors)
-            return f"no docker engine answers at {_host()}: {_short(error)}"
+            return f"no docker engine answers at {_host()}: {_socket_reason() or _short(error)}"
         return None
 
     @functools.cached_property
@@ -239,6 +239,16 @@ def _worded(what: str) -> Iterator[None]:
 
 def _host() -> str:
     return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+
+def _socket_reason() -> str:
+    """Return what is plainly wrong with a socket of this machine, empty where nothing is or it is no socket."""
+    scheme, _, place = _host().partition("://")
+    if scheme != "unix":
+        return ""
+    if not os.path.exists(place):  # noqa: PTH110
+        return "there is no such socket"
+    return "" if os.access(place, os.R_OK | os.W_OK) else "you may not use it; the group `docker` may"
 
 
 def _short(error: Exception) -> str:

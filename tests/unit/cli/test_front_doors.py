@@ -321,6 +321,42 @@ def test_each_completion_is_a_script_of_its_shell(here, capsys, shell, check):
     assert (done.code, done.stderr) == (0, "")
 
 
+ZSH = """
+zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z "PS1=; autoload -Uz compinit; compinit -u -d $PWD/dump; source $PWD/script; print rea''dy"
+zpty -r z out '*ready*'
+zpty -w -n z $'{typed}\\t'
+zpty -r z out '*{expected}*' && print -r -- found
+zpty -d z
+"""
+
+
+@pytest.mark.skipif(programs.find("zsh") is None, reason="zsh is not installed")
+# what is completed stands behind what was typed, or the whole is drawn again
+@pytest.mark.parametrize(("typed", "expected"), [("envbuild hook secr", "ets"), ("envbuild lock --solver ratt", "ler")])
+def test_zsh_completes(here, capsys, typed, expected):
+    (here / "script").write_text(run(capsys, "completion", "zsh")[1])
+    (here / "try.zsh").write_text(ZSH.replace("{typed}", typed).replace("{expected}", expected))
+    done = programs.run(["timeout", "20", "zsh", "-f", "try.zsh"], cwd=here, check=False)
+    assert done.stdout.strip() == "found", done.stderr
+
+
+@pytest.mark.skipif(programs.find("fish") is None, reason="fish is not installed")
+def test_fish_completes(here, capsys):
+    (here / "script").write_text(run(capsys, "completion", "fish")[1])
+    argv = [
+        "fish",
+        "--no-config",
+        "-c",
+        "source script; complete -C 'envbuild lock --sol'; complete -C 'envbuild hook do'",
+    ]
+    assert [line.split("\t")[0] for line in programs.run(argv, cwd=here).stdout.splitlines()] == [
+        "--solver",
+        "dockerfile",
+    ]
+
+
 # schema, annotations
 
 
