@@ -105,6 +105,7 @@ def is_allowed(name: str, place: Place, environ: Mapping[str, str]) -> bool | No
 
 def _urls(definition: Definition) -> Iterator[str]:
     index = definition.index
-    yield from (one for one in (index.index_url, *index.extra_index_urls, *index.find_links) if "://" in one)
+    pins = (one.url for one in index.pins)
+    yield from (one for one in (index.index_url, *index.extra_index_urls, *pins, *index.find_links) if "://" in one)
     requirements: Iterable[str] = (one.target for one in (*definition.pip, *definition.constraints))
     yield from (one.removeprefix("git+") for one in requirements if "://" in one)

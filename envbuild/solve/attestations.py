@@ -98,7 +98,8 @@ class _Asking:
     def _listed(self, package: PipPackage) -> tuple[IndexFile, ...]:
         if package.archive is not None or package.vcs is not None:
             return ()
-        for index in self.access.indexes:
+        pinned = [one.url for one in self.access.pins if one.name == package.name]
+        for index in pinned or self.access.indexes:
             found = project_files(index, package.name, self.client)
             if found is not None:
                 return found

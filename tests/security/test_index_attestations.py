@@ -12,12 +12,13 @@ pytest.importorskip("sigstore")
 pytest.importorskip("pypi_attestations")
 
 from envbuild.cli.main import run
-from envbuild.core.definition import IndexOptions
+from envbuild.core.definition import IndexOptions, IndexPin
 from envbuild.core.errors import IntegrityError
 from envbuild.core.lock import Lock, PipFile, PipPackage
 from envbuild.net.http import HttpClient, Patience
 from envbuild.solve.attestations import Attested, verify_attestations
-from envbuild.solve.indexes import index_access
+from envbuild.solve.indexes import IndexAccess, index_access
+from tests.support.index import Index
 from tests.support.sigstore import Sigstore
 
 REPOSITORY = "team/lib"
@@ -68,7 +69,7 @@ def lock(path: str, *words: str) -> int:
     return run(["lock", path, *words])
 
 
-def judge(index, policy: str | dict[str, str] = "verify") -> tuple[Attested, ...]:
+def judge(index, policy: str | dict[str, str] = "verify", access: IndexAccess | None = None) -> tuple[Attested, ...]:
     """Verify a lock of all that the index has, past the solve."""
     packages = [
         PipPackage(
@@ -79,7 +80,7 @@ def judge(index, policy: str | dict[str, str] = "verify") -> tuple[Attested, ...
         for one in index.releases
     ]
     wishes = tuple(policy.items()) if isinstance(policy, dict) else (("*", policy),)
-    access = index_access(IndexOptions(index_url=index.url), Path(), {})
+    access = access or index_access(IndexOptions(index_url=index.url), Path(), {})
     found = Lock(definition_hash="", platforms=("linux-64",), pip=tuple(packages))
     return verify_attestations(found, wishes, access, HttpClient(patience=Patience(attempts=1)))
 
@@ -147,6 +148,17 @@ def test_an_attestation_of_another_file_name_is_refused(index, lib, ours):
     attest(index, ours, lib[0], subject=subject)
     with pytest.raises(IntegrityError, match="is about other-1"):
         judge(index)
+
+
+def test_a_pinned_name_is_asked_of_its_own_index(index, lib, ours):
+    with Index() as other:
+        attest(index, ours, lib[0])
+        access = index_access(
+            IndexOptions(index_url=other.url, pins=(IndexPin(name="lib", url=index.url),)), Path(), {}
+        )
+        [found] = judge(index, "verify", access)
+        assert found.publishers == ("github:team/lib",)
+        assert "/simple/lib/" not in other.paths()
 
 
 def test_another_root_of_trust_does_not_vouch(index, lib, ours):

@@ -3,7 +3,7 @@
 import pytest
 
 from envbuild.core.definition import IndexOptions
-from envbuild.core.errors import SolveError
+from envbuild.core.errors import NetworkError, SolveError
 from envbuild.core.platforms import this_platform
 from envbuild.solve.options import PipConflictError, SolveOptions
 from tests.solve.asking import pins, requirement, resolve
@@ -135,3 +135,14 @@ def test_configuration_of_the_machine_does_not_leak(stocked, monkeypatch, tmp_pa
 def test_what_pip_tools_cannot_answer_is_refused_with_the_other_resolver_named(line, fields, reason):
     with pytest.raises(SolveError, match=f"{reason}(?s:.)*--pip-resolver uv"):
         resolve(line, **{"options": PIP_TOOLS, **fields})
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_an_index_that_fails_does_not_open_the_way_for_a_public_twin(index, status):
+    """pip goes on to the next index where one refuses: what it finds there is not taken."""
+    with Index() as private:
+        private.add("lib", "1.0")
+        index.add("lib", "9.0")
+        private.broken["/simple/lib/"] = status
+        with pytest.raises((NetworkError, SolveError), match="lib"):
+            resolve("lib", index=IndexOptions(index_url=index.url, extra_index_urls=(private.url,)), options=PIP_TOOLS)

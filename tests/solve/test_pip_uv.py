@@ -229,6 +229,18 @@ def test_a_private_index_comes_first_and_hides_the_public_twin(index):
         assert [one.index for one in found] == [private.url, index.url]
 
 
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+def test_an_index_that_fails_does_not_open_the_way_for_a_public_twin(index, monkeypatch, status):
+    """Whoever can make the private index fail must not choose what is installed."""
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    with Index() as private:
+        private.add("lib", "1.0")
+        index.add("lib", "9.0")
+        private.broken["/simple/lib/"] = status
+        with pytest.raises((NetworkError, SolveError), match="lib"):
+            resolve("lib", index=IndexOptions(index_url=index.url, extra_index_urls=(private.url,)))
+
+
 def test_credentials_reach_the_index_and_nothing_else(private_index, monkeypatch):
     private_index.add("lib", "1.0")
     monkeypatch.setenv("READER_PASSWORD", "s3cret-pass")
