@@ -8,8 +8,13 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from envbuild.core.errors import FileError
+
+_SUFFIX, _OLD = ".part", "old"
+_RANDOM, _LONGEST = 8, 200
+"""Letters that `mkdtemp` chooses, and letters of the target's name: a file system has at most 255."""
 
 
 def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
@@ -18,26 +23,31 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644) -> None
     Raises:
         FileError: the folder cannot be written; the old file, if any, is untouched.
     """
-    import tempfile  # here, as in `new_folder`: what only reads does not wait for it
-
-    data = content.encode() if isinstance(content, str) else content
-    temporary: str | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode)  # noqa: PTH101
-        os.replace(temporary, path)  # noqa: PTH105
-        _sync_folder(path.parent)
+        with new_file(path, mode=mode) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)  # noqa: PTH108
+
+
+@contextlib.contextmanager
+def new_file(path: Path, *, mode: int = 0o644, sweep: bool = True) -> Iterator[BinaryIO]:
+    """Yield a file, open for reading and writing, that becomes `path` when the block ends well, and vanishes when it does not.
+
+    It is on the disk before it has its name. `sweep` is as in `beside`.
+
+    Raises:
+        OSError: the folder cannot be written; what was at `path` is untouched.
+    """
+    with beside(path, sweep=sweep) as folder:
+        part = folder / "file"
+        with part.open("w+b") as file:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        part.replace(path)
+    _sync_folder(path.parent)
 
 
 @contextlib.contextmanager
@@ -47,29 +57,80 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         FileError: `path` exists and is not empty (unless `overwrite`), or cannot be written.
     """
-    if path.is_file() or (path.is_dir() and any(path.iterdir()) and not overwrite):
-        raise FileError(f"{path} already exists", hint="name another folder, or say --overwrite")
-    import shutil
-    import tempfile
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
-    try:
-        temporary.chmod(0o755)
-        yield temporary
+    with contextlib.ExitStack() as stack:
+        try:
+            temporary = stack.enter_context(beside(path))
+            if path.is_file() or (path.is_dir() and any(path.iterdir()) and not overwrite):
+                raise FileError(f"{path} already exists", hint="name another folder, or say --overwrite")
+            new = temporary / "new"
+            new.mkdir()
+            new.chmod(0o755)
+        except OSError as error:
+            raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
+        yield new
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            path.rename(old / "old")
-            temporary.rename(path)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            temporary.rename(path)
+            path.rename(temporary / _OLD)
+        new.rename(path)
         _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def beside(path: Path, *, sweep: bool = True) -> Iterator[Path]:
+    """Yield an empty folder in the folder of `path`, for nobody else to read, that is gone when the block ends.
+
+    While the block runs this process holds a lock on it. One that a killed process left is so told from one in use: with `sweep` those
+    of the same `path` are removed first, and what such a process had put aside is put back.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    import shutil
+    import tempfile  # here: what only reads does not wait for it
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if sweep:
+        _sweep(path)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:_LONGEST]}.", suffix=_SUFFIX, dir=path.parent))
+        if (handle := _locked(folder)) is not None:
+            break
+    try:
+        yield folder
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _locked(folder: Path) -> int | None:
+    """Return a handle that holds the lock on `folder`; None where another process holds it, or has removed the folder."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(handle), os.stat(folder)):  # noqa: PTH116
+            return handle
+    os.close(handle)
+    return None
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left beside `path`; a folder that one had put aside to replace it becomes `path` again."""
+    import shutil
+
+    start = f".{path.name[:_LONGEST]}."
+    left = [one.path for one in os.scandir(path.parent) if one.name.startswith(start) and one.name.endswith(_SUFFIX)]
+    for name in left:
+        folder = Path(name)
+        if len(folder.name) != len(start) + _RANDOM + len(_SUFFIX) or (handle := _locked(folder)) is None:
+            continue
+        try:
+            if (folder / _OLD).exists() and not path.exists():
+                (folder / _OLD).rename(path)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(handle)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.argv import buildah_arguments
 from envbuild.engines.building import BuildsDockerfiles, on_disk, read_identity, run_build, used_secrets, watched
 from envbuild.engines.protocol import BuildOptions, BuiltImage, ImageInfo
+from envbuild.files import beside
 
 
 class CliEngine(BuildsDockerfiles):
@@ -87,8 +88,8 @@ class CliEngine(BuildsDockerfiles):
 
     def save(self, name: str, path: Path) -> None:
         """Write `name` to `path` as a docker-archive; `path` is there only when it is whole."""
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as temporary:
-            partial = Path(temporary, "image.tar")
+        with beside(path) as temporary:
+            partial = temporary / "image.tar"
             self.run("push", name, f"docker-archive:{partial}:{name}")
             partial.replace(path)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from envbuild.core.reference import ImageReference
 from envbuild.engines import docker_socket
 from envbuild.engines.build_log import redact
 from envbuild.engines.protocol import Container, ImageInfo, RunOptions, Usage
+from envbuild.files import new_file
 
 if TYPE_CHECKING:
     import docker
@@ -106,16 +106,9 @@ class DockerApi:
 
     def save(self, name: str, path: Path) -> None:
         """Write `name` to `path` as a docker-archive; `path` is there only when it is whole."""
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as temporary:
-            partial = Path(temporary.name)
-            try:
-                with _worded(f"save {name}"):
-                    for block in self.client.api.get_image(name):
-                        temporary.write(block)
-                temporary.flush()
-                partial.replace(path)
-            finally:
-                partial.unlink(missing_ok=True)
+        with new_file(path) as file, _worded(f"save {name}"):
+            for block in self.client.api.get_image(name):
+                file.write(block)
 
     def remove_image(self, name: str) -> None:
         """Remove the name; the image goes with its last one."""

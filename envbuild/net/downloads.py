@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -17,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from envbuild.core.errors import DefinitionError, EnvbuildError, FileError, IntegrityError
 from envbuild.core.progress import SILENT, Progress
-from envbuild.files import cache_root, exclusive
+from envbuild.files import beside, cache_root, exclusive
 from envbuild.net.credentials import mask_url
 from envbuild.net.http import HttpClient, PassingError
 from envbuild.net.integrity import Integrity
@@ -109,7 +108,9 @@ def download(item: Download, target: Path, client: HttpClient, *, advance: Advan
     Raises:
         NetworkError, IntegrityError, EnvbuildError: nothing was changed.
     """
-    with _writing(target), _temporary(target) as part:
+    with _writing(target), beside(target) as folder:
+        part = folder / "file"
+        part.touch(mode=0o644)
         _fill_verified(part, item.integrity, item.name, lambda path: stream_to(path, item, client, advance=advance))
         part.replace(target)
     return target
@@ -231,8 +232,8 @@ def _place(item: Download, target: Path, client: HttpClient, cache: DownloadCach
     if not item.integrity.key:
         return download(item, target, client, advance=advance)
     found = cache.fetch(item, client, advance=advance)
-    with _writing(target), _temporary(target) as part:
-        part.unlink()
+    with _writing(target), beside(target, sweep=False) as folder:
+        part = folder / "file"
         try:
             part.hardlink_to(found)
         except OSError:
@@ -267,18 +268,6 @@ def _refuse_clashes(items: Sequence[Download]) -> None:
     for item in items:
         if seen.setdefault(item.name, item.integrity) != item.integrity:
             raise DefinitionError(f"two different files to download are both called {item.name}")
-
-
-@contextlib.contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    os.fchmod(handle, 0o644)
-    os.close(handle)
-    try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

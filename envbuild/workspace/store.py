@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from envbuild.core.errors import IntegrityError, WorkspaceError
 from envbuild.core.keys import canonical, sha256
-from envbuild.files import new_folder
+from envbuild.files import new_file, new_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,23 +148,17 @@ class Store:
             IntegrityError: it is missing or not what it was.
         """
         digest = hashlib.sha256()
-        temporary: str | None = None
+        mode = 0o755 if one.executable else 0o644
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:200]}.")
-            with os.fdopen(handle, "wb") as writing, self.path(one.sha256).open("rb") as reading:
+            # many files of one folder are taken one after another: none looks through the folder for leftovers
+            with new_file(target, mode=mode, sweep=False) as writing, self.path(one.sha256).open("rb") as reading:
                 while block := reading.read(1 << 20):
                     digest.update(block)
                     writing.write(block)
-            if digest.hexdigest() != one.sha256:
-                raise IntegrityError(f"{one.path} in the workspace is not what was kept: it is damaged on the disk")
-            os.chmod(temporary, 0o755 if one.executable else 0o644)  # noqa: PTH101
-            os.replace(temporary, target)  # noqa: PTH105
+                if digest.hexdigest() != one.sha256:
+                    raise IntegrityError(f"{one.path} in the workspace is not what was kept: it is damaged on the disk")
         except OSError as error:
             raise IntegrityError(f"{one.path} cannot be taken from the workspace: {error.strerror or error}") from error
-        finally:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
 
     def _incoming(self) -> tempfile._TemporaryFileWrapper[bytes]:
         self._root.mkdir(parents=True, exist_ok=True)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO
 
 from envbuild.core.errors import FileError
 from envbuild.core.progress import SILENT, Progress
@@ -17,7 +15,7 @@ from envbuild.core.reference import ImageReference
 from envbuild.engines.oci.assemble import Assembled
 from envbuild.engines.oci.store import LAYOUT, REF_NAME, Store
 from envbuild.engines.oci.tar import Places, TarWriter
-from envbuild.files import new_folder
+from envbuild.files import new_file, new_folder
 from envbuild.net.images import OCI_INDEX, Descriptor, ImageSource
 from envbuild.net.registry import RegistryClient
 from envbuild.net.registry_push import Blob, push_blobs, push_manifest
@@ -172,18 +170,10 @@ def _fill(image: Assembled, store: Store, folder: Path) -> None:
 
 
 @contextmanager
-def _new_file(path: Path) -> Iterator[IO[bytes]]:
+def _new_file(path: Path) -> Iterator[BinaryIO]:
     """Yield a file that becomes `path` when the block ends well, and vanishes when it does not."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            part = Path(file.name)
-            try:
-                yield cast("IO[bytes]", file)
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
+        with new_file(path) as file:
+            yield file
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -297,5 +297,5 @@ def test_a_disk_that_is_full_is_said_and_the_next_run_goes_on(server, client, tm
     server.on("/a.whl", ranged(DATA))
     cache = DownloadCache(root=tmp_path / "cache")
     argv = [sys.executable, "-c", FULL, FETCH, f"{server.url}/a.whl", sha256(), str(cache.root)]
-    assert re.match(r"EnvbuildError .*cannot be written: File too large", programs.run(argv).stdout)
+    assert re.match(r"FileError .*cannot be written: File too large", programs.run(argv).stdout)
     assert cache.fetch(item(server), client).read_bytes() == DATA
