@@ -1,122 +1,45 @@
-"""Which shared libraries the programs and libraries of packages need, and which of them nobody provides. Pure.
+"""What ELF files say of the shared libraries that they need (gABI, "Dynamic Section"): no more than that question needs.
 
-A small reader of ELF files (gABI, "Dynamic Section"): no more than that question needs.
+Run as a program in an image (`python -c SOURCE PREFIX`) it tells of all files below PREFIX. So it needs Python 3.7 and
+nothing but its standard library.
 """
 
 from __future__ import annotations
 
-import posixpath
+import csv
+import json
+import os
 import struct
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import BinaryIO
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
 MAGIC = b"\x7fELF"
+MARK = "envbuild-libraries "
+"""What begins the line that a scan prints: a base's entry point may print others."""
+
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
 _DT_NEEDED, _DT_STRTAB, _DT_SONAME = 1, 5, 14
 _MOST_ENTRIES = 4096
+_LIBRARY_FOLDERS = (
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/usr/local/cuda/lib64",
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ElfFile:
+class ElfFile(NamedTuple):
     """What one file says: the libraries it needs, the name that it provides, its loader; empty where it says none."""
 
     needed: tuple[str, ...] = ()
     soname: str = ""
     interpreter: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingLibrary:
-    """A library that nobody provides, the packages that need it, and the packages that would bring it."""
-
-    soname: str
-    needed_by: tuple[str, ...]
-    apt: str = ""
-    conda: str = ""
-
-    @property
-    def hint(self) -> str:
-        """What to write into the definition."""
-        ways = [f"apt package {self.apt}" if self.apt else "", f"conda package {self.conda}" if self.conda else ""]
-        return "add the " + " or the ".join(way for way in ways if way) if any(ways) else "choose a base that has it"
-
-
-HINTS: Mapping[str, tuple[str, str]] = {
-    "libgomp.so.1": ("libgomp1", "libgomp"),
-    "libstdc++.so.6": ("libstdc++6", "libstdcxx-ng"),
-    "libgcc_s.so.1": ("libgcc-s1", "libgcc-ng"),
-    "libgfortran.so.5": ("libgfortran5", "libgfortran5"),
-    "libquadmath.so.0": ("libquadmath0", "libgfortran5"),
-    "libGL.so.1": ("libgl1", "libgl"),
-    "libEGL.so.1": ("libegl1", "libegl"),
-    "libGLX.so.0": ("libglx0", "libglx"),
-    "libglib-2.0.so.0": ("libglib2.0-0", "glib"),
-    "libgthread-2.0.so.0": ("libglib2.0-0", "glib"),
-    "libgobject-2.0.so.0": ("libglib2.0-0", "glib"),
-    "libSM.so.6": ("libsm6", "xorg-libsm"),
-    "libICE.so.6": ("libice6", "xorg-libice"),
-    "libX11.so.6": ("libx11-6", "xorg-libx11"),
-    "libXext.so.6": ("libxext6", "xorg-libxext"),
-    "libXrender.so.1": ("libxrender1", "xorg-libxrender"),
-    "libxcb.so.1": ("libxcb1", "libxcb"),
-    "libffi.so.8": ("libffi8", "libffi"),
-    "libffi.so.7": ("libffi7", "libffi"),
-    "libssl.so.3": ("libssl3", "openssl"),
-    "libcrypto.so.3": ("libssl3", "openssl"),
-    "libssl.so.1.1": ("libssl1.1", "openssl 1.1"),
-    "libcrypto.so.1.1": ("libssl1.1", "openssl 1.1"),
-    "libsqlite3.so.0": ("libsqlite3-0", "sqlite"),
-    "libexpat.so.1": ("libexpat1", "expat"),
-    "libz.so.1": ("zlib1g", "zlib"),
-    "libbz2.so.1.0": ("libbz2-1.0", "bzip2"),
-    "liblzma.so.5": ("liblzma5", "xz"),
-    "libzstd.so.1": ("libzstd1", "zstd"),
-    "libpq.so.5": ("libpq5", "libpq"),
-    "libodbc.so.2": ("unixodbc", "unixodbc"),
-    "libxml2.so.2": ("libxml2", "libxml2"),
-    "libxslt.so.1": ("libxslt1.1", "libxslt"),
-    "libcurl.so.4": ("libcurl4", "libcurl"),
-    "libsndfile.so.1": ("libsndfile1", "libsndfile"),
-    "libportaudio.so.2": ("libportaudio2", "portaudio"),
-    "libopenblas.so.0": ("libopenblas0", "libopenblas"),
-    "libmpi.so.40": ("libopenmpi3", "openmpi"),
-    "libtbb.so.12": ("libtbb12", "tbb"),
-    "libnuma.so.1": ("libnuma1", "numactl"),
-    "libmagic.so.1": ("libmagic1", "libmagic"),
-    "libusb-1.0.so.0": ("libusb-1.0-0", "libusb"),
-    "libcairo.so.2": ("libcairo2", "cairo"),
-    "libpango-1.0.so.0": ("libpango-1.0-0", "pango"),
-    "libfontconfig.so.1": ("libfontconfig1", "fontconfig"),
-    "libfreetype.so.6": ("libfreetype6", "freetype"),
-}
-"""The apt and the conda package of libraries that wheels often leave to the system."""
-
-_DRIVERS = ("libcuda.so", "libnvidia", "libnvcuvid", "libnvoptix", "libcudadebugger")
-"""What the container runtime puts into the container, from the machine with the card."""
-
-
-def missing_libraries(
-    files: Iterable[tuple[str, str, ElfFile]], provided: Collection[str] = ()
-) -> tuple[MissingLibrary, ...]:
-    """Return the libraries that `files` need and neither they nor `provided` have, sorted by name.
-
-    `files` are triples of package, path and what the file says; `provided` the file names of the base's libraries.
-    Where a library lies is not looked at: a package finds its own by a run path.
-    """
-    known = set(provided)
-    wanted: dict[str, set[str]] = {}
-    for package, path, elf in files:
-        known |= {posixpath.basename(path), elf.soname}
-        for soname in elf.needed:
-            wanted.setdefault(soname, set()).add(package)
-    lacking = sorted(name for name in wanted if name not in known and not name.startswith(_DRIVERS))
-    return tuple(_missing(name, wanted[name]) for name in lacking)
-
-
-def _missing(soname: str, packages: set[str]) -> MissingLibrary:
-    apt, conda = HINTS.get(soname, ("", ""))
-    return MissingLibrary(soname=soname, needed_by=tuple(sorted(packages)), apt=apt, conda=conda)
 
 
 def read_elf(file: BinaryIO) -> ElfFile | None:
@@ -127,8 +50,7 @@ def read_elf(file: BinaryIO) -> ElfFile | None:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Segment:
+class _Segment(NamedTuple):
     kind: int
     offset: int
     address: int
@@ -191,3 +113,52 @@ def _string(file: BinaryIO, offset: int) -> str:
 
 def _text(data: bytes) -> str:
     return data.partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def scan(prefix: str) -> Iterator[tuple[str, str, ElfFile]]:
+    """Yield package, path and what it says for each ELF file below `prefix`; the package is empty where no record names it."""
+    owners = _owners(prefix)
+    for path in _files(prefix):
+        with Path(path).open("rb") as file:
+            found = read_elf(file) if file.read(4) == MAGIC else None
+        if found is not None:
+            yield owners.get(os.path.realpath(path), ""), path, found
+
+
+def provided() -> list[str]:
+    """Return the file names of the libraries that this machine has in the usual places, and the loader's own."""
+    names = {name for folder in _LIBRARY_FOLDERS for _, _, files in os.walk(folder) for name in files if ".so" in name}
+    return sorted(names)
+
+
+def _files(prefix: str) -> Iterator[str]:
+    for folder, _, names in os.walk(prefix):
+        for name in names:
+            path = Path(folder, name)
+            if (".so" in name or path.parent.name == "bin") and path.is_file() and not path.is_symlink():
+                yield str(path)
+
+
+def _owners(prefix: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for record in Path(prefix).glob("conda-meta/*.json"):
+        told = json.loads(record.read_text("utf-8"))
+        found.update((os.path.realpath(f"{prefix}/{one}"), told["name"]) for one in told.get("files", ()))
+    for record in Path(prefix).glob("lib/python*/site-packages/*.dist-info/RECORD"):
+        site, package = record.parent.parent, record.parent.name.split("-")[0].lower().replace("_", "-")
+        rows = [row[0] for row in csv.reader(record.read_text("utf-8").splitlines()) if row]
+        found.update((os.path.realpath(f"{site}/{row}"), package) for row in rows)
+    return found
+
+
+def main(prefix: str) -> None:
+    """Print one line of JSON: the ELF files below `prefix`, and the libraries that there are besides."""
+    told: dict[str, Any] = {
+        "files": [[package, path, list(elf.needed), elf.soname] for package, path, elf in scan(prefix)],
+        "provided": provided(),
+    }
+    sys.stdout.write("\n" + MARK + json.dumps(told) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -19,6 +19,8 @@ from envbuild.core.platforms import this_platform
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.selection import Chosen, Selection
 from envbuild.engines.interpreters import find_interpreter, uv_argv
+from envbuild.engines.libraries import note_missing
+from envbuild.engines.library_check import missing_in_prefix
 from envbuild.net.clean import clean_environment
 from envbuild.net.credentials import CredentialFinder, mask
 from envbuild.net.url_variables import UrlVariables
@@ -76,6 +78,7 @@ def install(
             _clear(place)
             pip = _PipSide(folder=folder, offline=offline, urls=urls or UrlVariables())
             _fill(lock, selection, environment, pip, interpreter=interpreter, progress=progress)
+            note_missing(missing_in_prefix(place), progress)
             files.write_atomic(place / MARKER, json.dumps({"format": _FORMAT, "key": key}))
     return environment
 

@@ -15,7 +15,7 @@ from envbuild.core.errors import PlanError
 from envbuild.core.keys import canonical, sha256
 from envbuild.core.plan import PREFIX, Plan
 from envbuild.core.progress import SILENT, Progress
-from envbuild.engines.elf import MissingLibrary, missing_libraries
+from envbuild.engines.libraries import MissingLibrary, missing_libraries, note_missing
 from envbuild.engines.oci.annotations import BYTECODE, KEY, PACKAGES, SETTINGS
 from envbuild.engines.oci.app_layers import app_identity, app_layers, write_app
 from envbuild.engines.oci.arrange import arrange
@@ -113,10 +113,7 @@ class Assembler:
         missing = missing_libraries(
             ((name, path, elf) for name, told in contents for path, elf in told.elf), facts.libraries
         )
-        for library in missing:
-            self.progress.note(
-                f"{', '.join(library.needed_by)} needs {library.soname}, which nothing has: {library.hint}"
-            )
+        note_missing(missing, self.progress)
         return self._finish(plan, source, base, list(zip(drafts, layers, strict=True)), missing=missing)
 
     def _drafts(

@@ -48,6 +48,9 @@ class Stand:
     def available(self):
         return None
 
+    def start(self, name, options):
+        raise EngineError("it runs no containers")
+
     def image(self, plan_, *, name, tags=(), options=None, **_):
         self.plans.append(plan_)
         data = b'{"schemaVersion":2}'
