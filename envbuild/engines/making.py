@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envbuild.core.errors import EngineError, MustRunError, NetworkError, Problem
 from envbuild.core.image_settings import ImageSettings
@@ -18,7 +19,9 @@ from envbuild.engines.library_check import check_image
 from envbuild.engines.protocol import BuildOptions, Engine, Image, ImageEngine
 from envbuild.engines.registry_reuse import mark_with_key, reuse_from_registry
 from envbuild.net.registry import RegistryClient
-from envbuild.render import RenderOptions
+
+if TYPE_CHECKING:
+    from envbuild.render import RenderOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from envbuild import api, programs
 from envbuild.core.image_settings import ImageSettings
 from envbuild.core.lock import LockedBase, LockedPython
 from envbuild.core.plan import Plan
+from envbuild.core.progress import Progress
 from envbuild.engines.docker import DockerEngine
 from envbuild.engines.oci.engine import OciEngine
 from envbuild.engines.oci.settings import OciSettings
@@ -27,6 +28,7 @@ from tests.support.channel import Channel, python_module
 from tests.support.conda_archive import CondaPackage
 from tests.support.engine import Engine
 from tests.support.index import Index
+from tests.unit.engines.test_elf import elf_file
 
 pytestmark = pytest.mark.engine
 
@@ -240,6 +242,30 @@ def test_what_one_engine_pushed_is_found_by_the_other(on_engine, registry, base_
     on_engine.docker("pull", f"{registry}/oci-road/shared:2")
     third = api.image(made, engine="docker", tags=(f"{registry}/oci-road/shared:3",), options=options, reuse=False)
     assert third.built
+
+
+@pytest.mark.parametrize("engine", ["docker", "oci"])
+def test_a_missing_library_is_named_whichever_engine_builds(on_engine, base_image, index, tmp_path, engine):
+    said = []
+
+    class Notes(Progress):
+        def note(self, text):
+            said.append(text)
+
+    fast = index.add("fast", "1.0", files={"fast/_fast.so": elf_file(needed=("libgomp.so.1", "libc.so.6"))})
+    made = plan(
+        tmp_path,
+        pip=[released(index, fast)],
+        base=locked(base_image),
+        more='pip = ["fast"]',
+        index_url=index.url,
+        python=LockedPython(version="3.11", provider="base", interpreter="/usr/bin/python3.11"),
+    )
+    image = api.image(made, engine=engine, reuse=False, options=BuildOptions(network="host"), progress=Notes())
+    assert (image.built, image.engine) == (True, engine)
+    [note] = [text for text in said if "nothing has" in text]
+    assert note.startswith("fast needs libgomp.so.1")
+    assert "libgomp1" in note
 
 
 def test_an_index_of_two_platforms_is_pushed_and_found_again(on_engine, registry, index, tmp_path):

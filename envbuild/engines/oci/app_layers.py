@@ -10,7 +10,6 @@ from envbuild.core.errors import IntegrityError, PlanError
 from envbuild.core.plan import App, AppFile
 from envbuild.engines.oci.tar import TarWriter
 from envbuild.engines.oci.units import Recorder, Told
-from envbuild.render.app_files import app_copies
 
 
 def app_layers(app: App | None) -> list[tuple[str, tuple[AppFile, ...]]]:
@@ -21,6 +20,8 @@ def app_layers(app: App | None) -> list[tuple[str, tuple[AppFile, ...]]]:
     """
     if app is None or not app.files:
         return []
+    from envbuild.render.app_files import app_copies
+
     layers: list[tuple[str, tuple[AppFile, ...]]] = []
     left = sorted(app.files, key=lambda one: one.path)
     for copy in app_copies(app):

@@ -6,9 +6,11 @@ content's. What made them is part of the cache key.
 
 from __future__ import annotations
 
+import functools
+import gzip
 import zlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import IO, BinaryIO, Protocol, cast
 
 from envbuild.core.errors import EngineError
 from envbuild.core.image_settings import Compression
@@ -61,6 +63,33 @@ def method(kind: Compression) -> Method:
     return Method(kind=kind, identity=identity, media_type=f"{_LAYER}+gzip")
 
 
+def fast_inflating(member: IO[bytes]) -> IO[bytes]:
+    """Return the `member` of a zip archive, inflated by ISA-L where that is installed, in a third of zlib's time.
+
+    What `zipfile` checks, it still checks.
+    """
+    if _isal_identity() and isinstance(getattr(member, "_decompressor", None), type(zlib.decompressobj())):
+        from isal import isal_zlib
+
+        member._decompressor = isal_zlib.decompressobj(-15)  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other door
+    return member
+
+
+def plain(blob: BinaryIO, media_type: str) -> IO[bytes]:
+    """Return what the compressed layer `blob` holds, as a stream."""
+    if media_type.endswith("+zstd"):
+        import zstandard
+
+        return cast("IO[bytes]", zstandard.ZstdDecompressor().stream_reader(blob, read_across_frames=True))
+    if not media_type.endswith("gzip"):
+        return blob
+    if _isal_identity():
+        from isal import igzip
+
+        return cast("IO[bytes]", igzip.open(blob, "rb"))  # type: ignore[no-untyped-call]
+    return cast("IO[bytes]", gzip.open(blob, "rb"))
+
+
 class _Plain:
     def compress(self, data: bytes, /) -> bytes:
         return data
@@ -69,6 +98,7 @@ class _Plain:
         return b""
 
 
+@functools.cache
 def _isal_identity() -> str:
     try:
         import isal

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envbuild.core.errors import EngineError
 from envbuild.core.plan import Plan
@@ -18,7 +19,9 @@ from envbuild.engines.oci.settings import OciSettings
 from envbuild.engines.oci.store import Store
 from envbuild.engines.protocol import BuildOptions, Image
 from envbuild.net.registry import RegistryClient
-from envbuild.render import RenderOptions
+
+if TYPE_CHECKING:
+    from envbuild.render import RenderOptions
 
 
 class OciEngine:

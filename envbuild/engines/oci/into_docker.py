@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from envbuild.core.errors import EngineError
 from envbuild.core.progress import SILENT, Progress
@@ -26,34 +28,48 @@ def load(
     Raises:
         EngineError: the engine does not take it.
     """
-    present = present_layers(engine, image.diff_ids, image.config.digest)
+    keeps = keeps_layers(engine)
+    present = present_layers(engine, image.diff_ids, image.config.digest) if keeps else 0
+    # a store of blobs would keep them uncompressed, and a distant engine gets fewer bytes
+    unpacked = keeps and urlsplit(os.environ.get("DOCKER_HOST") or "unix:").scheme == "unix"
     with progress.step(f"load {len(image.diff_ids) - present} layers into docker") as step:
         try:
-            _send(image, store, engine, names, present)
+            _send(image, store, engine, names, present, unpacked=unpacked)
         except EngineError as error:
             if not present:
                 raise
             # what a store says that it has and what it can use of it differ: then all of it
             step.advance(0, str(error.problems[0].message)[:80])
-            _send(image, store, engine, names, 0)
+            _send(image, store, engine, names, 0, unpacked=unpacked)
     found = engine.inspect(names[0])
     if found is None:
         raise EngineError(f"docker took the image {names[0]} but does not know it")
     return found.id
 
 
+def keeps_layers(engine: DockerEngine) -> bool:
+    """Tell whether the engine keeps layers, so that it may be sent only those that it lacks; not where it keeps blobs."""
+    try:
+        status = engine.client.info().get("DriverStatus") or []
+    except Exception:  # noqa: BLE001 - a guess that may fail: all layers are always right
+        return False
+    return not any("io.containerd.snapshotter" in str(value) for pair in status for value in pair)
+
+
 def present_layers(engine: DockerEngine, diff_ids: Sequence[str], image_id: str) -> int:
-    """Return how many of the lowest layers the engine has, as far as its images tell; 0 where its store wants all.
+    """Return how many of the lowest layers the engine has, as far as its images tell.
 
     A layer is one only on top of the same layers below it, so that what counts is how two images begin.
     """
+    most = 0
     try:
-        status = engine.client.info().get("DriverStatus") or []
-        if any("io.containerd.snapshotter" in str(value) for pair in status for value in pair):
-            return 0
-        return max((_shared(one, diff_ids) for one in _known(engine, image_id)), default=0)
+        for known in _known(engine, image_id):
+            most = max(most, _shared(known, diff_ids))
+            if most >= len(diff_ids) - 1:
+                break  # at most the last one is new, which is how most images differ
     except Exception:  # noqa: BLE001 - a guess that may fail: all layers are always right
         return 0
+    return most
 
 
 def _known(engine: DockerEngine, image_id: str) -> Iterator[Sequence[str]]:
@@ -77,11 +93,13 @@ def _shared(known: Sequence[str], wanted: Sequence[str]) -> int:
     return count
 
 
-def _send(image: Assembled, store: Store, engine: DockerEngine, names: Sequence[str], present: int) -> None:
+def _send(
+    image: Assembled, store: Store, engine: DockerEngine, names: Sequence[str], present: int, *, unpacked: bool
+) -> None:
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
-    with _Pipe(lambda write: docker_archive(image, store, names, write, present=present)) as body:
+    with _Pipe(lambda write: docker_archive(image, store, names, write, present=present, unpacked=unpacked)) as body:
         try:
             for event in _load(engine.client.api, body) or ():
                 if "error" in event:

@@ -13,6 +13,7 @@ from envbuild.core.errors import FileError
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
 from envbuild.engines.oci.assemble import Assembled
+from envbuild.engines.oci.compression import plain
 from envbuild.engines.oci.store import LAYOUT, REF_NAME, Store
 from envbuild.engines.oci.tar import Places, TarWriter
 from envbuild.files import new_file, new_folder
@@ -66,9 +67,19 @@ def write_docker_archive(image: Assembled, store: Store, path: Path, names: Sequ
 
 
 def docker_archive(
-    image: Assembled, store: Store, names: Sequence[str], write: Callable[[bytes], object], *, present: int = 0
+    image: Assembled,
+    store: Store,
+    names: Sequence[str],
+    write: Callable[[bytes], object],
+    *,
+    present: int = 0,
+    unpacked: bool = False,
 ) -> None:
-    """Write a docker-archive with all layers but the lowest `present`, which its reader has already."""
+    """Write a docker-archive with all layers but the lowest `present`, which its reader has already.
+
+    With `unpacked` our own layers are in it uncompressed, which spares a reader that is near what takes it longest.
+    """
+    sizes = {one.descriptor.digest: one.plain_size for one in image.layers} if unpacked else {}
     config = f"{image.config.digest.partition(':')[2]}.json"
     layers = [f"{digest.partition(':')[2]}/layer.tar" for digest in image.diff_ids]
     manifest = [{"Config": config, "RepoTags": [tagged(name) for name in names], "Layers": layers}]
@@ -80,7 +91,11 @@ def docker_archive(
         if name not in written:
             written.add(name)
             with opener(image, store, descriptor)() as blob:
-                tar.file(name, descriptor.size, blob)
+                size = sizes.get(descriptor.digest)
+                if size is None:
+                    tar.file(name, descriptor.size, blob)
+                else:
+                    tar.file(name, size, cast("BinaryIO", plain(blob, descriptor.media_type)))
     tar.end()
 
 

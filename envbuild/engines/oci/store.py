@@ -33,10 +33,11 @@ _ABANDONED = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredLayer:
-    """A layer in the store: its blob, the digest of the uncompressed tar, and what its writer told of the content."""
+    """A layer in the store: its blob, digest and size of the uncompressed tar, and what its writer told of the content."""
 
     descriptor: Descriptor
     diff_id: str
+    plain_size: int
     told: Any = field(default=None, repr=False)
 
 
@@ -146,7 +147,12 @@ class Store:
             if _stamp(path) != known["stamp"] and f"sha256:{sha256_of(path)}" != descriptor.digest:
                 path.unlink()
                 return None
-            return StoredLayer(descriptor=descriptor, diff_id=str(known["diff_id"]), told=known["told"])
+            return StoredLayer(
+                descriptor=descriptor,
+                diff_id=str(known["diff_id"]),
+                plain_size=int(known["plain_size"]),
+                told=known["told"],
+            )
         except (OSError, ValueError, KeyError, TypeError, IntegrityError):
             return None
 
@@ -156,11 +162,11 @@ class Store:
             tar = TarWriter(sink.write, places)
             told = write(tar)
             tar.end()
-            diff_id, descriptor = sink.end()
+            descriptor = sink.end()
             target = self.blob_path(descriptor.digest)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
-        return StoredLayer(descriptor=descriptor, diff_id=diff_id, told=told)
+        return StoredLayer(descriptor=descriptor, diff_id=sink.diff_id, plain_size=sink.plain_size, told=told)
 
     @contextlib.contextmanager
     def _part(self) -> Iterator[tuple[Path, BinaryIO]]:
@@ -178,11 +184,12 @@ class Store:
 
 
 class _Sink:
-    """Takes a tar, and knows both digests at its end."""
+    """Takes a tar, and knows both digests and sizes at its end."""
 
     def __init__(self, file: BinaryIO, method: Method) -> None:
         self._file, self._compressor, self._media_type = file, method.start(), method.media_type
         self._plain, self._packed, self._size = hashlib.sha256(), hashlib.sha256(), 0
+        self.plain_size = 0
         self._waiting = io.BytesIO()
 
     def write(self, data: bytes) -> None:
@@ -191,19 +198,23 @@ class _Sink:
         if self._waiting.tell() >= 1 << 20:
             self._pass_on()
 
-    def end(self) -> tuple[str, Descriptor]:
+    @property
+    def diff_id(self) -> str:
+        return f"sha256:{self._plain.hexdigest()}"
+
+    def end(self) -> Descriptor:
         self._pass_on()
         self._put(self._compressor.flush())
         self._file.flush()
         os.fchmod(self._file.fileno(), 0o644)
         digest = f"sha256:{self._packed.hexdigest()}"
-        found = Descriptor(media_type=self._media_type, digest=digest, size=self._size)
-        return f"sha256:{self._plain.hexdigest()}", found
+        return Descriptor(media_type=self._media_type, digest=digest, size=self._size)
 
     def _pass_on(self) -> None:
         data = self._waiting.getvalue()
         self._waiting = io.BytesIO()
         self._plain.update(data)
+        self.plain_size += len(data)
         self._put(self._compressor.compress(data))
 
     def _put(self, data: bytes) -> None:
@@ -222,6 +233,7 @@ def _to_dict(layer: StoredLayer, path: Path) -> dict[str, object]:
     return {
         "descriptor": layer.descriptor.to_dict(),
         "diff_id": layer.diff_id,
+        "plain_size": layer.plain_size,
         "told": layer.told,
         "stamp": _stamp(path),
     }

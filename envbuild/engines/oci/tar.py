@@ -66,6 +66,7 @@ class TarWriter:
         """Write through `write`."""
         self._write, self._places = write, places or Places()
         self._folders: set[str] = set()
+        self._placed: dict[str, str] = {}
 
     def folder(self, path: str, *, mode: int = 0o755, owner: int = 0) -> None:
         """Write a folder that belongs to user and group `owner`."""
@@ -77,8 +78,7 @@ class TarWriter:
 
     def link(self, path: str, target: str) -> None:
         """Write a symbolic link."""
-        place = self._places.place(path)
-        self._above(place)
+        place = self._place(path)
         self._write(header(place, _SYMLINK, mode=0o777, link=target))
 
     def file(self, path: str, size: int, stream: BinaryIO, *, mode: int = 0o644) -> None:
@@ -87,8 +87,7 @@ class TarWriter:
         Raises:
             IntegrityError: `stream` has more or fewer.
         """
-        place = self._places.place(path)
-        self._above(place)
+        place = self._place(path)
         self._write(header(place, _FILE, mode=mode, size=size))
         left = size
         while data := stream.read(min(left + 1, _CHUNK)):
@@ -107,6 +106,19 @@ class TarWriter:
     def end(self) -> None:
         """Write the end of the archive."""
         self._write(bytes(2 * _BLOCK))
+
+    def _place(self, path: str) -> str:
+        """Return where the member `path` lies, its folders written; what lies beside it is not looked up again."""
+        folder, _, name = path.rpartition("/")
+        if name in ("", ".", ".."):
+            place = self._places.place(path)
+            self._above(place)
+            return place
+        if folder not in self._placed:
+            inside = self._places.place(f"{folder}/-")
+            self._above(inside)
+            self._placed[folder] = inside[:-1]
+        return self._placed[folder] + name
 
     def _above(self, place: str) -> None:
         for folder in self._places.missing(place):

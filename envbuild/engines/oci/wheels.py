@@ -28,6 +28,7 @@ from installer.utils import Scheme, parse_wheel_filename
 from envbuild.core.errors import PlanError
 from envbuild.core.selection import Chosen
 from envbuild.engines.oci.bytecode import Bytecode, compile_modules
+from envbuild.engines.oci.compression import fast_inflating
 from envbuild.engines.oci.tar import TarWriter
 from envbuild.engines.oci.units import Recorder, Surroundings, Told, checked_path
 
@@ -177,7 +178,7 @@ class _SortedWheel(WheelFile):
             seen.add(name)
             mode = item.external_attr >> 16
             executable = bool(mode and stat.S_ISREG(mode) and mode & 0o111)
-            with self._archive.open(item) as stream:
+            with fast_inflating(self._archive.open(item)) as stream:
                 yield (name, "", ""), cast("BinaryIO", _Member(stream, item.file_size, name)), executable
 
 
@@ -229,12 +230,12 @@ class _Destination(WheelDestination):
         site = self._folders[scheme]
         compiled = self._unit.compiled()
         rows = [
-            (posixpath.relpath(f"{self._folders[place]}/{one.path}", site), str(one.hash_ or ""), _text(one.size))
+            (_relative(f"{self._folders[place]}/{one.path}", site), str(one.hash_ or ""), _text(one.size))
             for place, one in records
         ]
         for path, code in compiled.items():
             self.recorder.hidden(path, code)
-            rows.append((posixpath.relpath(path, site), "", ""))
+            rows.append((_relative(path, site), "", ""))
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(sorted(rows))
         self.recorder.content(checked_path(site, record_file_path, self._unit.name), text.getvalue().encode())
@@ -244,6 +245,12 @@ class _Destination(WheelDestination):
         if not first.startswith((b"#!python", b"#!pythonw")):
             return data
         return f"#!{self._around.prefix}/bin/python".encode() + newline + rest
+
+
+def _relative(path: str, folder: str) -> str:
+    # most files are below it, and looking for a way up takes long
+    below = path.startswith(f"{folder}/") and posixpath.normpath(path) == path
+    return path[len(folder) + 1 :] if below else posixpath.relpath(path, folder)
 
 
 def _entry(path: str, digest: bytes, size: int) -> RecordEntry:
