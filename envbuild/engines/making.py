@@ -176,7 +176,7 @@ def _made(engine: Engine, wish: Wish, progress: Progress) -> Image:
         tags=wish.tags,
         reuse=wish.reuse,
         options=wish.options,
-        render_options=RenderOptions.of(wish.said),
+        render_options=None if engine.name == "oci" else _wording(wish.said),
         secrets=wish.secrets,
         root=wish.root,
         progress=progress,
@@ -185,6 +185,13 @@ def _made(engine: Engine, wish: Wish, progress: Progress) -> Image:
     if image.built and engine.name in RUNNERS and not elsewhere:
         check_image(RUNNERS[engine.name](), image.id or image.name, plan, progress)
     return image
+
+
+def _wording(settings: ImageSettings) -> RenderOptions:
+    # what renders takes longer to import than an image that is there takes to be found
+    from envbuild.render import RenderOptions
+
+    return RenderOptions.of(settings)
 
 
 def _builder_instead(wish: Wish, error: MustRunError) -> ImageEngine:
