@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from benchmarks.image_rendered import rows as rendered
 from benchmarks.timing import Row, in_turn, report
 from envbuild import programs
 from envbuild.context import write_context
@@ -232,12 +233,21 @@ def prepared() -> Iterator[Bench]:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.image", description=__doc__)
+    parser.add_argument(
+        "--part",
+        choices=["builds", "rendered"],
+        default="builds",
+        help="builds beside peers (default), or real definitions and Dockerfiles rendered (see benchmarks/image_rendered.py)",
+    )
+    parser.add_argument("--contexts", type=Path, metavar="DIR", help="for rendered: Dockerfiles, say checkouts")
     parser.add_argument("--peer", action="append", choices=sorted(PEERS), help="only this peer; may be repeated")
     parser.add_argument("--check", action="store_true", help="fewer rounds; exit 1 and name each bar that is missed")
     parser.add_argument("--full", action="store_true", help="five rounds")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     arguments = parser.parse_args(argv)
     rounds = 5 if arguments.full else 1 if arguments.check else 3
+    if arguments.part == "rendered":
+        return report(list(rendered(arguments.contexts)), as_json=arguments.json, check=arguments.check)
     rows: list[Row] = []
     with prepared() as bench:
         for number, peer in enumerate(arguments.peer or PEERS):
