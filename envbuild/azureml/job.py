@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,10 @@ from envbuild.azureml.references import parse_reference
 from envbuild.azureml.registered import find
 from envbuild.azureml.v2 import load_environment, parse_yaml, register
 from envbuild.core.errors import DefinitionError, Problem, WorkspaceError
+from envbuild.read.findings import Findings
+from envbuild.read.nodes import Node
+from envbuild.read.text import decode, mend
+from envbuild.read.yaml_nodes import parse_yaml as nodes
 
 if TYPE_CHECKING:
     from envbuild.azureml.core.workspace import Workspace
@@ -27,6 +31,13 @@ _KEYS = (
     *("environment", "environment_variables", "inputs", "outputs", "compute", "limits", "resources"),
     *("properties", "services", "distribution", "identity", "queue_settings"),
 )
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(
+        ("inputs", "outputs", "limits", "resources", "distribution", "environment_variables", "tags"), Mapping
+    ),
+    **dict.fromkeys(("type", "command", "code", "experiment_name", "compute"), str),
+    "environment": (str, Mapping),
+}
 _OF_COMPONENTS = ("version", "is_deterministic")
 _PLACEHOLDER = re.compile(r"\$\{\{\s*(?P<name>(?:inputs|outputs)\.[A-Za-z0-9_]+)(?:\.path)?\s*\}\}")
 _AWAY = ("http:", "https:", "wasb:", "wasbs:", "abfss:", "adl:", "azureml://")
@@ -62,12 +73,18 @@ def load_job(workspace: Workspace, path: Path) -> Job:
         DefinitionError: it is another kind of job, or something in it has no meaning on one machine; all of it is said.
         WorkspaceError: the environment that it refers to is not in the workspace.
     """
-    content = parse_yaml(path.read_bytes().decode("utf-8-sig"), path.name)
-    problems = list(_problems(content, path.name))
-    values = _Values() if problems and problems[0].key == "type" else _values(workspace, content, path)
-    problems += values.problems
+    findings = Findings()
+    text = mend(decode(path.read_bytes(), path.name), path.name, findings)
+    places = nodes(text, path.name, findings)
+    findings.close()
+    content = parse_yaml(text, path.name)
+    problems, values = list(_misshapen(content, places, path.name)), _Values()
+    if not problems:
+        problems = list(_problems(content, path.name))
+        values = values if problems and problems[0].key == "type" else _values(workspace, content, path)
+        problems += values.problems
     if problems:
-        raise DefinitionError(problems)
+        raise DefinitionError(replace(one, line=places.get(*one.key.split(".")).origin.line) for one in problems)
     environment, needed = _environment(workspace, content, path)
     target = targets(workspace).get(str(content.get("compute") or "").removeprefix("azureml:"), needed)
     command = _PLACEHOLDER.sub(lambda found: shlex.quote(values.text[found["name"]]), str(content["command"]))
@@ -88,6 +105,19 @@ def load_job(workspace: Workspace, path: Path) -> Job:
     settings.docker.arguments = shlex.split(str(resources.get("docker_args") or ""))
     tags = {str(key): _text(value) for key, value in (content.get("tags") or {}).items()}
     return Job(config, str(content.get("experiment_name") or path.parent.resolve().name), tags)
+
+
+def _misshapen(content: Mapping[str, Any], places: Node, file: str) -> Iterator[Problem]:
+    """Yield the values that are of another kind than their keys have."""
+    for key, kind in _KINDS.items():
+        value = content.get(key)
+        if value is not None and not isinstance(value, kind):
+            wanted = "a map" if kind is Mapping else "a text" if kind is str else "a text or a map"
+            yield Problem(message=f"is a {places.get(key).kind}; {wanted} is needed", file=file, key=key)
+    limits = content.get("limits")
+    timeout = limits.get("timeout") if isinstance(limits, Mapping) else None
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int) or timeout <= 0):
+        yield Problem(message=f"is {timeout!r}; seconds are needed", file=file, key="limits.timeout")
 
 
 def _problems(content: Mapping[str, Any], file: str) -> Iterator[Problem]:

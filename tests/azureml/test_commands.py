@@ -161,7 +161,13 @@ def test_all_that_is_wrong_with_a_job_is_said_at_once(own, project, capsys):
     )
     assert envbuild(["run", "job.yml"]) == 3
     said = capsys.readouterr().err
-    assert all(one in said for one in ("odd", "distribution", "inputs.a", "names inputs.b"))
+    places = (
+        "job.yml:5: odd:",
+        "job.yml:4: distribution:",
+        "job.yml:3: inputs.a:",
+        "job.yml:1: command: names inputs.b",
+    )
+    assert all(one in said for one in places), said
     assert "names inputs.a" not in said
 
 
@@ -220,6 +226,17 @@ def test_an_environment_inside_a_job_is_anonymous(ws, project, python_channel, c
         ("command: x\nenvironment: own\ninputs: {d: {type: uri_file}}\n", "has no path"),
         ("command: x\nenvironment: own\nversion: 1\n", "is a command component"),
         ("command: x\nenvironment: {build: {path: absent}}\n", "has no Dockerfile"),
+        ("command: [x]\nenvironment: own\n", "job.yml:1: command: is a list; a text is needed"),
+        ("command: x\nenvironment: [own]\n", "a text or a map is needed"),
+        ("command: x\nenvironment: own\ninputs: [a]\n", "job.yml:3: inputs: is a list; a map is needed"),
+        ("command: x\nenvironment: own\nresources: 3\n", "resources: is a number; a map is needed"),
+        (
+            "command: x\nenvironment: own\nlimits: {timeout: soon}\n",
+            "job.yml:3: limits.timeout: is 'soon'; seconds are needed",
+        ),
+        ("command: x\nenvironment: own\ncommand: y\n", "command"),
+        ("- command: x\n", "a map is needed"),
+        ("command: 'x\n", "is not YAML"),
     ],
 )
 def test_a_job_that_cannot_be_run_is_refused(own, project, capsys, text, reason):

@@ -124,8 +124,13 @@ def test_every_v2_environment_is_read_or_refused_and_dumps_to_an_equal_document(
                 assert normal(written) == normal(plain(path)), path
         equal.append(path)
     assert len(equal) > 150
-    assert len(refused) < 100
-    assert all(one.message and one.file for error in refused for one in error.problems)
+    reasons = ("is a template", "cannot be read: No such file")
+    odd = [
+        str(error)
+        for error in refused
+        if not all(any(one in str(problem) for one in reasons) for problem in error.problems)
+    ]
+    assert not odd
 
 
 @pytest.mark.parametrize("name", ["e1.yml", "e2.yml", "e3.yml"])

@@ -386,6 +386,9 @@ def test_a_run_configuration_is_loaded_from_its_file(project):
     assert list(found.environment.python.conda_dependencies.conda_packages) == ["python=3.6.2"]
     with pytest.raises(DefinitionError):
         RunConfiguration.load(project, "absent")
+    (project / ".azureml/odd.runconfig").write_text("script: t.py\nhistory: 3\n")
+    with pytest.raises(DefinitionError, match="history: is no map"):
+        RunConfiguration.load(project, "odd")
 
 
 def test_what_a_run_logs_is_json(tmp_path, monkeypatch):

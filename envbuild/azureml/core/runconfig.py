@@ -81,8 +81,9 @@ class RunConfiguration:
             raise DefinitionError(Problem(message=f"cannot be read: {error}", file=str(place))) from error
         if not isinstance(content, dict):
             raise DefinitionError(Problem(message="is not a run configuration: a map is needed", file=str(place)))
-        history, docker = content.get("history") or {}, content.get("docker") or {}
-        variables = content.get("environmentVariables") or {}
+        history, docker, variables = (
+            _map(content, key, place) for key in ("history", "docker", "environmentVariables")
+        )
         return RunConfiguration(
             script=content.get("script"),
             arguments=list(content.get("arguments") or []),
@@ -126,6 +127,13 @@ def _environment(content: Any, place: Path) -> Environment | None:
         made.python.conda_dependencies = CondaDependencies(next((one for one in places if one.is_file()), places[0]))
         made.python.conda_dependencies_file = None
     return made
+
+
+def _map(content: dict[str, Any], key: str, place: Path) -> dict[str, Any]:
+    found = content.get(key) or {}
+    if not isinstance(found, dict):
+        raise DefinitionError(Problem(message="is no map", file=str(place), key=key))
+    return found
 
 
 def _set(content: dict[str, Any]) -> dict[str, Any]:
