@@ -89,7 +89,7 @@ def checked(structure: Any, file: str) -> Any:
     """Return `structure` if it has the shape of a conda file.
 
     Raises:
-        DefinitionError: it is not a map, or has a key that conda files have not.
+        DefinitionError: it is not a map, has a key that conda files have not, or no list where they have one.
     """
     if not isinstance(structure, dict):
         raise DefinitionError(Problem(message="is not a valid YAML structure: a map is needed", file=file))
@@ -103,7 +103,17 @@ def checked(structure: Any, file: str) -> Any:
                 for key in unknown
             ]
         )
+    if odd := _no_lists(structure):
+        raise DefinitionError([Problem(message="a list is needed", file=file, key=key) for key in odd])
     return structure
+
+
+def _no_lists(structure: dict[str, Any]) -> list[str]:
+    """Return the keys that need a list and have none."""
+    entries = structure.get("dependencies") or []
+    found = [key for key in ("channels", "dependencies") if not isinstance(structure.get(key) or [], list)]
+    blocks = [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
+    return [*found, *("dependencies.pip" for one in blocks if not isinstance(one.get("pip") or [], (list, str)))]
 
 
 def plain(value: Any) -> Any:

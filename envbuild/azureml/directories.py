@@ -46,6 +46,8 @@ def load(path: Path) -> tuple[Any, dict[str, Any] | None]:
     """
     content = _json(path / JSON_FILE)
     if isinstance(content, dict) and set(content) <= {"name", "version"}:
+        if not isinstance(content.get("name"), (str, type(None))):
+            raise DefinitionError(Problem(message="a text is needed", file=JSON_FILE, key="name"))
         return content, None
     files = {one.name: one.read_bytes().decode("utf-8") for one in sorted(path.iterdir()) if one.name in _SIDE}
     secrets = kept_secrets(str(content.get("name"))) if isinstance(content, dict) else {}

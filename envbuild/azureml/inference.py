@@ -11,7 +11,8 @@ import yaml
 from envbuild.app import Scoring, check_script
 from envbuild.azureml.core.environment import Environment, EnvironmentReference
 from envbuild.azureml.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
-from envbuild.azureml.saved import environment_json, environment_parts, without_secrets
+from envbuild.azureml.saved import environment_json, environment_parts, from_json, without_secrets
+from envbuild.azureml.sections import ContainerRegistry
 from envbuild.core.errors import DefinitionError, Problem, ServiceError
 from envbuild.files import write_atomic
 
@@ -24,6 +25,10 @@ _OLD = {
     "base_image_registry": "baseImageRegistry",
     "cuda_version": "cudaVersion",
 }
+_TEXTS = (
+    *("entryScript", "sourceDirectory", "description"),
+    *("runtime", "condaFile", "extraDockerfileSteps", "baseImage", "cudaVersion"),
+)
 
 
 class InferenceConfig:
@@ -159,4 +164,15 @@ def _read(path: Path) -> dict[str, Any]:
         raise DefinitionError(Problem(message=f"cannot be read: {error}", file=str(path))) from error
     if not isinstance(content, dict):
         raise DefinitionError(Problem(message="is not an inference configuration: a map is needed", file=str(path)))
+    odd = [key for key in _TEXTS if not _is_text(content.get(key) or "")]
+    if odd:
+        raise DefinitionError([Problem(message="a text is needed", file=str(path), key=key) for key in odd])
+    registry = content.get("baseImageRegistry")
+    if isinstance(registry, dict):
+        content["baseImageRegistry"] = from_json(ContainerRegistry, registry, "baseImageRegistry")
     return content
+
+
+def _is_text(value: object) -> bool:
+    """Tell whether `value` is a text that may be a path: a name of more than 255 characters is none."""
+    return isinstance(value, str) and "\0" not in value and all(len(part) < 256 for part in value.split("/"))

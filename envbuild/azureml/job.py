@@ -77,7 +77,7 @@ def load_job(workspace: Workspace, path: Path) -> Job:
     text = mend(decode(path.read_bytes(), path.name), path.name, findings)
     places = nodes(text, path.name, findings)
     findings.close()
-    content = parse_yaml(text, path.name)
+    content = _of_today(parse_yaml(text, path.name))
     problems, values = list(_misshapen(content, places, path.name)), _Values()
     if not problems:
         problems = list(_problems(content, path.name))
@@ -105,6 +105,15 @@ def load_job(workspace: Workspace, path: Path) -> Job:
     settings.docker.arguments = shlex.split(str(resources.get("docker_args") or ""))
     tags = {str(key): _text(value) for key, value in (content.get("tags") or {}).items()}
     return Job(config, str(content.get("experiment_name") or path.parent.resolve().name), tags)
+
+
+def _of_today(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a job as it is written now: the first previews had maps for the folder of the code and for the cluster."""
+    old = {"code": "local_path", "compute": "target"}
+    return {
+        key: value.get(old[key]) if key in old and isinstance(value, Mapping) and old[key] in value else value
+        for key, value in content.items()
+    }
 
 
 def _misshapen(content: Mapping[str, Any], places: Node, file: str) -> Iterator[Problem]:

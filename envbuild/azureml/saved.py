@@ -77,6 +77,8 @@ def environment_parts(content: Any, files: dict[str, str], secrets: dict[str, st
     """
     if not isinstance(content, dict):
         raise DefinitionError(Problem(message="is not an environment: an object is needed", file=JSON_FILE))
+    if not isinstance(content.get("name"), (str, type(None))):
+        raise DefinitionError(Problem(message="a text is needed", file=JSON_FILE, key="name"))
     content = with_secrets(content, secrets)
     parts = {name: from_json(section, content.get(name), name) for name, section in SECTIONS.items()}
     python, docker = content.get("python") or {}, content.get("docker") or {}
@@ -123,13 +125,36 @@ def from_json(section: type, content: Any, key: str = "") -> Any:
             values[one.name] = None
             continue
         found = lowered.get(camel(one.name).lower())
-        nested = NESTED.get((section, one.name))
-        if nested is not None and isinstance(found, list):
-            found = [from_json(nested, item, f"{key}.{one.name}") for item in found]
-        elif nested is not None and isinstance(found, dict):
-            found = from_json(nested, found, f"{key}.{camel(one.name)}")
+        place, nested = f"{key}.{camel(one.name)}", NESTED.get((section, one.name))
+        found = _of_kind(one, found, place)
+        if nested is not None and found is not None and one.type.startswith("list"):
+            found = [from_json(nested, item, place) for item in found]
+        elif nested is not None and found is not None:
+            found = from_json(nested, found, place)
         values[one.name] = _empty(section, one) if found is None else found
     return section(**values)
+
+
+_OF_FIELDS: dict[str, tuple[type, str]] = {
+    "bool": (bool, "true or false"),
+    "str": (str, "a text"),
+    "list": (list, "a list"),
+}
+
+
+def _of_kind(one: Any, found: Any, key: str) -> Any:
+    """Return what was found for a field if it is of the field's kind; a number is taken as a text.
+
+    Raises:
+        DefinitionError: it is of another.
+    """
+    # sections are written with their types as texts
+    kind, wanted = _OF_FIELDS.get(re.split(r"\W", one.type)[0], (object, ""))
+    if kind is str and isinstance(found, (int, float)) and not isinstance(found, bool):
+        return str(found)
+    if found is not None and not isinstance(found, kind):
+        raise DefinitionError(Problem(message=f"is a {type(found).__name__}; {wanted} is needed", key=key))
+    return found
 
 
 def _empty(section: type, one: Any) -> Any:

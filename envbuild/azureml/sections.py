@@ -5,6 +5,7 @@ Each is a mutable value with fixed attributes: another name is an AttributeError
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,8 +200,10 @@ def dockerfile_text(value: Any) -> str:
     if hasattr(value, "read"):
         return str(value.read())
     text = str(value)
-    if "\n" not in text.strip() and len(text) < 4096 and Path(text.strip()).is_file():
-        return Path(text.strip()).read_text(encoding="utf-8")
+    if "\n" not in text.strip():
+        with contextlib.suppress(OSError, ValueError):  # what cannot name a file is no file that is there
+            if Path(text.strip()).is_file():
+                return Path(text.strip()).read_text(encoding="utf-8")
     if not any(line.strip().upper().startswith(("FROM ", "ARG ")) for line in text.splitlines()):
         raise DefinitionError(
             f"{text.strip()[:80]!r} is neither a Dockerfile's text, which has a FROM, nor a file that is there"

@@ -32,7 +32,7 @@ def test_the_verbs_of_v1(project, capsys):
     assert {"myenv:1", "AzureML-Minimal:1"} <= found
     assert envbuild(["environment", "download", "-n", "myenv", "-d", "downloaddir"]) == 0
     assert Environment.load_from_directory("downloaddir").version == "1"
-    assert envbuild(["environment", "download", "-n", "myenv", "-d", "downloaddir"]) == 1
+    assert envbuild(["environment", "download", "-n", "myenv", "-d", "downloaddir"]) == 12
     assert envbuild(["environment", "download", "-n", "myenv", "-d", "downloaddir", "--overwrite"]) == 0
     assert envbuild(["environment", "scaffold", "-n", "myenv", "-d", "myenvdir"]) == 10
     assert envbuild(["environment", "scaffold", "-n", "AzureML-x", "-d", "x"]) == 10
@@ -189,6 +189,16 @@ def test_a_job_reads_registered_data_and_finds_its_output_folders(own, ws, proje
     assert run.get_tags() == {"a": "1"}
     run.download_file("outputs/model/m.txt", project / "m.txt")
     assert (project / "m.txt").read_text() == "true\n"
+
+
+def test_a_job_of_the_first_previews_is_read(own, ws, project, capsys):
+    (project / "src").mkdir()
+    (project / "src/t.txt").write_text("in the folder\n")
+    (project / "job.yml").write_text(
+        "command: cat t.txt\ncode: {local_path: src}\nenvironment: own\ncompute: {target: azureml:cpu}\n"
+    )
+    assert envbuild(["run", "job.yml"]) == 0
+    assert "in the folder" in capsys.readouterr().out
 
 
 def test_an_environment_that_is_an_image_takes_its_job_to_a_container(ws, project):

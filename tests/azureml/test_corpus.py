@@ -171,6 +171,7 @@ JOB_REASONS = (
         "has no Dockerfile",
         "is missing",
         "is not a folder",
+        "is needed",
     ),
 )
 

@@ -166,6 +166,10 @@ def test_an_inference_configuration_is_written_and_read(project, script):
     (project / "bad.json").write_text("{}")
     with pytest.raises(DefinitionError, match="entryScript"):
         InferenceConfig.from_file("bad.json")
+    (project / "bad.json").write_text(json.dumps({"entryScript": 3, "runtime": ["python"], "condaFile": "x" * 300}))
+    with pytest.raises(DefinitionError) as odd:
+        InferenceConfig.from_file("bad.json")
+    assert {one.key for one in odd.value.problems} == {"entryScript", "runtime", "condaFile"}
 
 
 @pytest.fixture

@@ -389,6 +389,12 @@ def test_a_run_configuration_is_loaded_from_its_file(project):
     (project / ".azureml/odd.runconfig").write_text("script: t.py\nhistory: 3\n")
     with pytest.raises(DefinitionError, match="history: is no map"):
         RunConfiguration.load(project, "odd")
+    (project / ".azureml/odd.runconfig").write_text(
+        "arguments: 3\nnodeCount: [1]\nhistory: {directoriesToWatch: logs}\n"
+    )
+    with pytest.raises(DefinitionError) as odd:
+        RunConfiguration.load(project, "odd")
+    assert {one.key for one in odd.value.problems} == {"arguments", "nodeCount", "history.directoriesToWatch"}
 
 
 def test_what_a_run_logs_is_json(tmp_path, monkeypatch):

@@ -81,6 +81,7 @@ class RunConfiguration:
             raise DefinitionError(Problem(message=f"cannot be read: {error}", file=str(place))) from error
         if not isinstance(content, dict):
             raise DefinitionError(Problem(message="is not a run configuration: a map is needed", file=str(place)))
+        _check(content, place)
         history, docker, variables = (
             _map(content, key, place) for key in ("history", "docker", "environmentVariables")
         )
@@ -124,9 +125,36 @@ def _environment(content: Any, place: Path) -> Environment | None:
     if written := made.python.conda_dependencies_file:
         # the path counts from the project, which holds the folder of the configuration
         places = [place.parent.parent / written, place.parent / written]
-        made.python.conda_dependencies = CondaDependencies(next((one for one in places if one.is_file()), places[0]))
+        try:
+            found = next((one for one in places if one.is_file()), places[0])
+        except (OSError, ValueError) as error:
+            raise DefinitionError(
+                Problem(message=f"names no file: {error}", file=str(place), key="environment")
+            ) from error
+        made.python.conda_dependencies = CondaDependencies(found)
         made.python.conda_dependencies_file = None
     return made
+
+
+_SHAPES: dict[str, tuple[type, str]] = {
+    **dict.fromkeys(("script", "target", "framework"), (str, "a text")),
+    **dict.fromkeys(("nodeCount", "maxRunDurationSeconds"), (int, "a number")),
+    "arguments": (list, "a list"),
+}
+
+
+def _check(content: dict[str, Any], place: Path) -> None:
+    history = content.get("history")
+    watched = history.get("directoriesToWatch") if isinstance(history, dict) else None
+    odd = [
+        Problem(message=f"{wanted} is needed", file=str(place), key=key)
+        for key, (kind, wanted) in _SHAPES.items()
+        if content.get(key) is not None and not isinstance(content[key], kind)
+    ]
+    if watched is not None and not (isinstance(watched, list) and all(isinstance(one, str) for one in watched)):
+        odd.append(Problem(message="a list of folders is needed", file=str(place), key="history.directoriesToWatch"))
+    if odd:
+        raise DefinitionError(odd)
 
 
 def _map(content: dict[str, Any], key: str, place: Path) -> dict[str, Any]:

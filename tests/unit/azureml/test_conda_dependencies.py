@@ -162,6 +162,9 @@ def test_requirements_of_one_name_are_merged_with_their_extras():
         ("- a", "not a valid YAML structure"),
         ("packages: [a]", "unknown packages key"),
         ("a: [", "is not YAML"),
+        ("dependencies: 3", "dependencies: a list is needed"),
+        ("channels: conda-forge", "channels: a list is needed"),
+        ("dependencies: [{pip: 3}]", "dependencies.pip: a list is needed"),
     ],
 )
 def test_what_is_no_conda_file_is_refused(tmp_path, text, message):

@@ -262,3 +262,46 @@ def test_saving_works_on_the_class_as_the_documents_write_it(tmp_path):
     myenv = Environment.save_to_directory(path=tmp_path / "fresh", overwrite=False)
     assert myenv.name == "fresh"
     assert Environment.load_from_directory(path=tmp_path / "fresh") == myenv
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"name": 3}, "name"),
+        ({"docker": []}, "docker"),
+        ({"docker": {"buildContext": 3}}, "docker.buildContext"),
+        ({"docker": {"buildContext": []}}, "docker.buildContext"),
+        ({"docker": {"arguments": "x"}}, "docker.arguments"),
+        ({"docker": {"enabled": "yes"}}, "docker.enabled"),
+        ({"docker": {"baseImage": ["a"]}}, "docker.baseImage"),
+        ({"spark": {"packages": [3]}}, "spark.packages"),
+        ({"environmentVariables": []}, "environmentVariables"),
+    ],
+)
+def test_a_value_of_another_kind_is_named_by_its_key(tmp_path, change, key):
+    Environment("e").save_to_directory(tmp_path / "e")
+    path = tmp_path / "e/azureml_environment.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(DefinitionError, match=rf"{key}: .*needed"):
+        Environment.load_from_directory(tmp_path / "e")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_what_cannot_name_a_dockerfile_is_none(name):
+    with pytest.raises(DefinitionError, match="neither a Dockerfile's text"):
+        Environment.from_dockerfile("e", name)
+
+
+def test_a_reference_needs_a_text_too(tmp_path):
+    (tmp_path / "azureml_environment.json").write_text('{"name": 3}')
+    with pytest.raises(DefinitionError, match="name: a text is needed"):
+        Environment.load_from_directory(tmp_path)
+
+
+def test_a_number_is_taken_as_a_text_where_one_is_needed(tmp_path):
+    Environment("e").save_to_directory(tmp_path / "e")
+    path = tmp_path / "e/azureml_environment.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "version": 3, "docker": {**content["docker"], "shmSize": 64}}))
+    loaded = Environment.load_from_directory(tmp_path / "e")
+    assert (loaded.version, loaded.docker.shm_size) == ("3", "64")
