@@ -245,16 +245,25 @@ def _lines(branch: Branch, indent: str) -> Iterator[str]:
 def run_outdated(arguments: argparse.Namespace) -> int:
     """Lock afresh without writing, and print what would change."""
     from dataclasses import replace
+    from datetime import datetime, timezone
 
     from envbuild.api import lock
     from envbuild.cli.progress import progress_for
     from envbuild.core.diff import diff_locks
     from envbuild.core.errors import LockError, UsageError
+    from envbuild.lockfile import find_lock, load_lock
 
     path, *others = take_definitions(arguments)
     if others:
         raise UsageError("outdated looks at one definition at a time", hint=f"leave out {others[0]}")
+    found = find_lock(path, arguments.environment)
+    if found is None:
+        raise LockError(f"{path} has no lock", hint=f"run `envbuild lock {path}`")
+    previous = load_lock(found)
     options = replace(solve_options(arguments), update_all=True, update_base=True)
+    if previous.exclude_newer and not options.exclude_newer:
+        # today is meant, not the day that the lock is for
+        options = replace(options, exclude_newer=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
     done = lock(
         path,
         environment=arguments.environment,
@@ -262,8 +271,10 @@ def run_outdated(arguments: argparse.Namespace) -> int:
         write=False,
         progress=progress_for(quiet=arguments.quiet),
     )
-    if done.previous is None:
-        raise LockError(f"{path} has no lock", hint=f"run `envbuild lock {path}`")
-    difference = diff_locks(done.previous, done.lock)
-    print_diff(difference, "json" if arguments.json else arguments.format)
+    difference = diff_locks(previous, replace(done.lock, exclude_newer=previous.exclude_newer))
+    form = "json" if arguments.json else arguments.format
+    if difference or form != "text":
+        print_diff(difference, form)
+    else:
+        print("nothing would change")
     return 1 if difference else 0

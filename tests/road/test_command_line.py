@@ -132,12 +132,20 @@ def test_a_script_that_cannot_be_served_is_refused_before_anything_is_written(pr
     assert not (project / "pylock.service.toml").exists()
 
 
+def test_outdated_means_today_though_the_lock_is_for_a_day_in_the_past(project, index, command):
+    command("lock", "-q", "--exclude-newer", "2024-02-01")
+    index.add("beta", "3.0", upload_time="2024-06-01T00:00:00Z")
+    assert "1.0 -> 3.0" in command("outdated", "-q", code=1).out
+    assert command("outdated", "-q", "--exclude-newer", "2024-02-01").out == "nothing would change\n"
+
+
 def test_locks_are_compared_exported_and_explained(project, index, command):
     command("lock", "-q")
     (project / "old.toml").write_bytes((project / "pylock.toml").read_bytes())
     index.add("beta", "2.0")
     assert "beta" in command("outdated", "-q", code=1).out
     command("lock", "--update", "beta", "-q")
+    assert command("outdated", "-q").out == "nothing would change\n"
     difference = json.loads(command("diff", "old.toml", "pylock.toml", "--format", "json", "--exit-code", code=1).out)
     assert "beta" in json.dumps(difference)
     assert command("why", "beta").out == "alpha 1.0 → beta 2.0\n"
