@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -109,7 +110,7 @@ def _refused(one: PipRequirement, allowed: frozenset[str], folder: Path) -> Iter
     if one.kind == "editable" and _VCS.match(one.target):
         yield one.origin.problem(
             f"`{one.text}` is to be edited in place, which a lock cannot pin",
-            hint=f"write it without -e and allow its build code to run: --allow-sdist {one.name or 'NAME'}",
+            hint=f"write it without -e; then {_allowing(one)}",
         )
     elif one.kind == "editable" or (path is not None and path.is_dir()):
         yield one.origin.problem(
@@ -117,14 +118,22 @@ def _refused(one: PipRequirement, allowed: frozenset[str], folder: Path) -> Iter
             hint="build a wheel of it and write the wheel's path: pip wheel --no-deps -w wheels FOLDER",
         )
     elif path is not None and not path.is_file():
-        yield one.origin.problem(f"`{one.text}`: there is no file {path}")
+        yield one.origin.problem(f"`{one.text}`: there is no file {os.path.normpath(path)}")
     elif one.kind == "vcs" and one.name not in allowed:
         yield one.origin.problem(
             f"`{one.text}` comes from version control: to read what it needs runs its own build code",
-            hint=f"allow it by name: --allow-sdist {one.name or 'NAME'}, or build a wheel of it and write the wheel's path",
+            hint=f"{_allowing(one)}, or build a wheel of it and write the wheel's path",
         )
     elif one.kind in ("url", "path") and not is_wheel(one.target) and one.name not in allowed:
         yield one.origin.problem(
             f"`{one.text}` is no wheel: to read what it needs runs its own build code",
-            hint=f"allow it by name: --allow-sdist {one.name or 'NAME'}, or build a wheel of it and write the wheel's path",
+            hint=f"{_allowing(one)}, or build a wheel of it and write the wheel's path",
         )
+
+
+def _allowing(one: PipRequirement) -> str:
+    """Return how the build code of `one` may be allowed to run, in words; what has no name has to get one first."""
+    if one.name:
+        return f"allow it by name: --allow-sdist {one.name}"
+    name = normalize(urlsplit(one.target).path.rsplit("/", 1)[-1].partition("@")[0].partition(".git")[0]) or "NAME"
+    return f"write `{name} @ {one.target}` and allow it by name: --allow-sdist {name}"

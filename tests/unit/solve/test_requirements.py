@@ -79,3 +79,14 @@ def test_variables_in_urls_are_filled_in(tmp_path):
     [line] = ask(request(tmp_path, one), {"USER_NAME": "me", "TOKEN": "tok"}).lines
     assert line.body == "a @ https://me:tok@index.example/a-1-py3-none-any.whl"
     assert "tok" not in line.written
+
+
+def test_version_control_without_a_name_is_told_how_to_get_one():
+    nameless = PipRequirement(
+        text="git+https://git.example/team/tool.git@v1", kind="vcs", target="git+https://git.example/team/tool.git@v1"
+    )
+    with pytest.raises(SolveError) as caught:
+        ask(PipRequest(requirements=(nameless,), python="3.11"), {})
+    assert caught.value.problems[0].hint.startswith(
+        "write `tool @ git+https://git.example/team/tool.git@v1` and allow it by name: --allow-sdist tool, or"
+    )
