@@ -138,7 +138,7 @@ def pip_request(task: Task, python: str, virtual: tuple[str, ...]) -> PipRequest
         provided=declared,
         previous=kept_pip(task),
         folder=str(task.folder),
-        pythons=possible_pythons(definition),
+        pythons=possible_pythons(definition) if definition.pip else (),
         options=replace(task.options, platforms=task.platforms),
     )
 
