@@ -188,7 +188,7 @@ def test_a_conflict_names_only_the_lines_that_contradict_each_other(records, tmp
     with pytest.raises(SolveError) as caught:
         solve("python=3.11", "pip", "alpha=2", "old", channels=[records.write(tmp_path)])
     text = str(caught.value)
-    assert "environment.yml:3: alpha =2" in text
+    assert "environment.yml:3: alpha=2" in text
     assert "environment.yml:4: old" in text
     assert "environment.yml:1" not in text
     assert "environment.yml:2" not in text

@@ -77,7 +77,7 @@ def test_a_program_that_fails_is_told_with_the_lines_that_were_asked(tmp_path, m
     solver.open(SolveOptions(solver="conda-lock"), tmp_path)
     with pytest.raises(SolveError) as caught:
         solver.solve([request("python=3.11", channels=["https://conda.example/channel"])])
-    assert "environment.yml:1: python =3.11" in str(caught.value)
+    assert "environment.yml:1: python=3.11" in str(caught.value)
 
 
 @pytest.mark.parametrize("wish", [{"offline": True}, {"exclude_newer": "2024-01-01"}, {"mirrors": {"a": ("b",)}}])

@@ -214,7 +214,7 @@ def test_a_real_contradiction_shows_both_sides_in_their_own_lines(records, index
     with pytest.raises(SolveError) as caught:
         lock(asked)
     text = str(caught.value)
-    assert "environment.yml:2: numpy =2" in text
+    assert "environment.yml:2: numpy=2" in text
     assert "requirements.txt:20" in text
     assert text.index("conda's side") < text.index("pip's side") < text.index("requirements.txt:20")
 
@@ -376,6 +376,6 @@ def test_a_python_that_conda_must_have_and_pip_cannot_take_is_a_contradiction_of
     with pytest.raises(SolveError, match="conda and pip cannot agree on python") as caught:
         lock(asked)
     text = str(caught.value)
-    assert "environment.yml:1: python =3.12" in text
+    assert "environment.yml:1: python=3.12" in text
     assert "`old` cannot be satisfied with Python 3.12.1" in text
     assert "with Python 3.11 there is an answer" in text
