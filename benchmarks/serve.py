@@ -1,4 +1,5 @@
-"""The scoring server against its peers: `python -m benchmarks.serve [--check] [--full] [--json] [--seconds N]`.
+"""The scoring server against its peers: `python -m benchmarks.serve [--check] [--full] [--json] [--seconds N]`,
+and for minutes at saturation: `--part load --minutes N`.
 
 Same machine, same script, same client (wrk), side by side. Ours and the Azure server are measured in turns, so that a busy machine
 slows both; a ratio is of medians. Peers live in virtual environments of their own under the cache; one that cannot be installed is
@@ -13,6 +14,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.serve_peers import PEERS, Peer, PeerMissingError
@@ -30,6 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--full", action="store_true", help="all peers, 1 and 2 workers, 1, 16 and 64 connections, both scripts"
     )
+    parser.add_argument("--part", choices=["speed", "load"], default="speed", help="load: long, at saturation")
+    parser.add_argument("--minutes", type=float, default=10, help="length of --part load")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--seconds", type=int, default=3, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=3)
@@ -37,12 +41,25 @@ def main(arguments: Sequence[str]) -> int:
     if wrk_path() is None:
         print("wrk is not installed; nothing can be measured", file=sys.stderr)
         return 1 if options.check else 0
+    if options.part == "load":
+        return load(options)
     rows = list(measure_all(options))
     print(json.dumps(rows, indent=2) if options.json else table(rows))
     missed = list(missed_bars(rows))
     for one in missed:
         print(one, file=sys.stderr)
     return 1 if options.check and missed else 0
+
+
+def load(options: argparse.Namespace) -> int:
+    """Ask for minutes, print what was seen, and say with the exit code whether anything was wrong (with `--check`)."""
+    from benchmarks.serve_load import endure
+
+    found = endure(options.minutes)
+    print(json.dumps({**asdict(found.load), "memory": found.memory, "growth": found.growth}) if options.json else found)
+    for problem in found.problems():
+        print(problem, file=sys.stderr)
+    return 1 if options.check and found.problems() else 0
 
 
 def measure_all(options: argparse.Namespace) -> list[dict[str, object]]:
