@@ -22,7 +22,7 @@ from envbuild.files import write_atomic
 
 __all__ = ["AksServiceAccessToken", "AksServiceDeploymentConfiguration", "AksWebservice"]
 ROLLOUT_LIMIT_S = 300.0
-_NOWHERE = {
+NOWHERE = {
     "autoscale_refresh_seconds": "the cluster decides how often its autoscaler looks",
     "max_request_wait_time": "requests wait in the service's queue",
     "compute_target_name": "the cluster is the one of the current kubeconfig context",
@@ -53,7 +53,7 @@ class AksWebservice(Webservice):
             DefinitionError: a number is out of its range, or what is asked for excludes one another.
             TypeError: there is no such setting.
         """
-        given = {name: value for name, value in settings.items() if value is not None and name not in _NOWHERE}
+        given = {name: value for name, value in settings.items() if value is not None and name not in NOWHERE}
         return AksServiceDeploymentConfiguration(**given)
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.azureml.aks_endpoint import AksEndpoint, AksEndpointDeploymentConfiguration, make_endpoint
 from envbuild.azureml.deployment_configs import Common, LocalWebserviceDeploymentConfiguration
 from envbuild.azureml.inference import InferenceConfig
 from envbuild.azureml.kinds import config_of, kind_for
@@ -38,13 +39,14 @@ def deploy(
     deployment: Common | None,
     *,
     overwrite: bool = False,
+    version_of: str = "",
 ) -> Webservice:
-    """Register the environment and start the service in a thread; see `Model.deploy`.
+    """Register the environment and start the service in a thread; see `Model.deploy`. `version_of` names its endpoint.
 
     Raises:
         ServiceError: the name is not accepted, or taken (unless `overwrite`), or there is nothing that could be served.
     """
-    if not _NAME.fullmatch(name):
+    if not version_of and not _NAME.fullmatch(name):
         raise ServiceError(
             f"{name!r} cannot name a service",
             hint="3 to 32 of a-z, 0-9, '-' and '_', a letter first, no '-' or '_' last",
@@ -57,19 +59,35 @@ def deploy(
         if record.values and not overwrite:
             raise ServiceError(f"there is a service {name} already", hint="say overwrite=True, or delete it")
         if record.values:
-            end(Webservice.of(workspace, name))
-        kind = kind_for(chosen)
+            before = Webservice.of(workspace, name)
+            before.delete() if isinstance(before, AksEndpoint) else end(before)
         workspace.core.catalogue.delete_record(KIND, name)
         (record.folder / "deploy.log").unlink(missing_ok=True)
-        _keep(record, chosen)
-        record.change(
-            status="Transitioning", compute_type=kind.compute_type, port=chosen.port or free_port(), created=now()
-        )
+        if isinstance(chosen, AksEndpointDeploymentConfiguration):
+            make_endpoint(workspace, name, chosen)
+        else:
+            _record(record, chosen, version_of)
+    if isinstance(chosen, AksEndpointDeploymentConfiguration):
+        endpoint = AksEndpoint(workspace, name)
+        first = chosen.version_name or "default"
+        endpoint.create_version(first, models, inference, chosen.traffic_percentile, is_default=True)
+        return endpoint
     _start(record, workspace, models, inference, stored, framework)
-    return kind(workspace, name)
+    return kind_for(chosen)(workspace, name)
 
 
-def _keep(record: Record, config: Common) -> None:
+def _record(record: Record, config: Common, version_of: str) -> None:
+    keep(record, config)
+    record.change(
+        status="Transitioning",
+        compute_type=kind_for(config).compute_type,
+        port=config.port or free_port(),
+        created=now(),
+        version_of=version_of,
+    )
+
+
+def keep(record: Record, config: Common) -> None:
     """Keep how the service is deployed; keys and certificates go to files of their own."""
     secrets = ServiceSecrets(record)
     secrets.write(config)
@@ -91,7 +109,7 @@ def change_settings(service: Webservice, given: Mapping[str, Any], config: Commo
     if "properties" in given:
         changed["properties"] = {**given["properties"], **service.properties}
     new = config_of(service.compute_type, changed)
-    _keep(service.record, new)
+    keep(service.record, new)
     service.record.change(updated=now())
     return new
 
@@ -163,6 +181,8 @@ def _start(
         try:
             made = packaged(workspace, stored, models, inference, framework, progress)
             record.change(**{"status": "Healthy", **start(record, made, progress)})
+            if record.values.get("version_of"):
+                AksEndpoint(workspace, record.values["version_of"]).route()
         except EnvbuildError as error:
             progress.line(f"error: {error}")
             record.change(status="Failed", error=str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from envbuild.azureml.aks import AksWebservice
+from envbuild.azureml.aks_endpoint import AksEndpoint, AksEndpointDeploymentConfiguration
 from envbuild.azureml.deployment_configs import (
     AciServiceDeploymentConfiguration,
     AksServiceDeploymentConfiguration,
@@ -18,6 +19,7 @@ _KINDS: tuple[tuple[type[Webservice], type[Common]], ...] = (
     (LocalWebservice, LocalWebserviceDeploymentConfiguration),
     (AciWebservice, AciServiceDeploymentConfiguration),
     (AksWebservice, AksServiceDeploymentConfiguration),
+    (AksEndpoint, AksEndpointDeploymentConfiguration),
 )
 
 

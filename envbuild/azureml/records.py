@@ -46,7 +46,7 @@ class Record:
     def values(self) -> dict[str, Any]:
         """What the record says now; `status` is Failed where the process that worked on it is gone."""
         found = self.workspace.catalogue.record(self.kind, self.id) or {}
-        if found and found.get("status") not in FINAL and not _alive(found.get("pid")):
+        if found and found.get("status") not in FINAL and not is_alive(found.get("pid")):
             found = {**found, "status": "Failed", "error": found.get("error") or "the process that worked on it ended"}
         return found
 
@@ -136,7 +136,8 @@ def guarded(record: Record, progress: LogProgress, work: Callable[[], dict[str, 
         record.change(**{"status": done, "ended": now(), **values})
 
 
-def _alive(pid: object) -> bool:
+def is_alive(pid: object) -> bool:
+    """Whether the process `pid` runs; what is no number is taken for one that does."""
     if not isinstance(pid, int):
         return True
     with contextlib.suppress(ChildProcessError):

@@ -60,7 +60,9 @@ class Webservice:
         tags: Sequence[Any] | None = None,
     ) -> Sequence[Webservice]:
         """Return the services by name: of one kind (`ACI`), with one model, or with tags (`[key, [key, value]]`)."""
-        found = [Webservice.of(workspace, name) for name in workspace.core.catalogue.records(KIND)]
+        # versions are listed by their endpoints
+        records = workspace.core.catalogue.records(KIND)
+        found = [Webservice.of(workspace, name) for name, values in records.items() if not values.get("version_of")]
         wanted = [(one, None) if isinstance(one, str) else (one[0], one[1]) for one in tags or ()]
 
         def fits(one: Webservice) -> bool:

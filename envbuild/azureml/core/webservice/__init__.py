@@ -1,6 +1,7 @@
 """What `azureml.core.webservice` has, on this machine: services as processes, in containers and in clusters."""
 
 from envbuild.azureml.aks import AksServiceAccessToken, AksWebservice
+from envbuild.azureml.aks_endpoint import AksEndpoint, AksEndpointDeploymentConfiguration
 from envbuild.azureml.deployment_configs import (
     AciServiceDeploymentConfiguration,
     AksServiceDeploymentConfiguration,
@@ -12,6 +13,8 @@ from envbuild.azureml.services import Webservice
 __all__ = [
     "AciServiceDeploymentConfiguration",
     "AciWebservice",
+    "AksEndpoint",
+    "AksEndpointDeploymentConfiguration",
     "AksServiceAccessToken",
     "AksServiceDeploymentConfiguration",
     "AksWebservice",
