@@ -91,6 +91,7 @@ class Bench:
     def oci(self, names: Sequence[str], *words: str, cache: Path | None = None) -> dict[str, object]:
         """Assemble the image of `names` as a person does, with the further `words`; return what `--json` tells."""
         env = {**self.engine.environment(), "ENVBUILD_CACHE_DIR": str(cache or self.cache)}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed
         argv = [sys.executable, "-m", "envbuild", "image", "--engine", "oci", "--locked", "--json", "--quiet", *words]
         return dict(json.loads(run(argv, cwd=self.definition(names), env=env).stdout))
 
@@ -103,8 +104,10 @@ class Bench:
         wanted = ", ".join(f'"{name}"' for name in names)
         path = folder / "pyproject.toml"
         path.write_text(f'[tool.envbuild]\nname = "bench"\nallow-distribution = ["debian"]\npip = [{wanted}]\n')
+        definition = read_definition(path)
         lock = Lock(
-            definition_hash=read_definition(path).hash,
+            definition_hash=definition.hash,
+            sources=definition.sources,
             platforms=("linux-64",),
             pip=tuple(self.packages[name] for name in sorted(names)),
             python=LockedPython(version=PYTHON, provider="base", interpreter=f"/usr/bin/python{PYTHON}"),

@@ -42,9 +42,11 @@ def remember(definition: Path, environment: str, plan: Plan, *, plain: bool = Fa
     lock = find_lock(definition, environment)
     # a build context and templates are no sources of the lock, and an unpinned base may be another tomorrow
     told_by_sources = plan.definition.base.context is None and not plan.definition.templates and plan.lock.base.digest
-    if plain and told_by_sources and lock is not None:
+    # what is said of the image beside it is looked at by whoever reads the definition
+    if plain and told_by_sources and lock is not None and not plan.definition.image.attest:
         content["image"] = {"name": plan.image_name, "lock": sha256_of(lock), "version": __version__}
-    write_atomic(place, json.dumps(content))
+    if content != _read(definition, environment):
+        write_atomic(place, json.dumps(content))
 
 
 def unchanged(definition: Path, environment: str) -> Remembered | None:

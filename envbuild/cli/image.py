@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from envbuild.core.plan import Plan
     from envbuild.core.progress import Progress
     from envbuild.engines.protocol import BuildOptions, Image
+    from envbuild.history import Remembered
 
 
 Layers = Sequence[tuple[str, str]]
@@ -124,7 +125,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Plan, write, or build."""
     path = definition_or_default(arguments.definition)
     # before anything else is imported
-    if _is_plain(arguments) and (found := _existing(path, arguments.environment)) is not None:
+    found = _existing(path, arguments)
+    if found is not None:
         print_image(*found, as_json=arguments.json)
         return 0
     from envbuild import api
@@ -164,24 +166,56 @@ _SAY_HOW += ("quiet", "json", "run", "solver_process")
 """Arguments that change nothing where the image exists already."""
 
 
+_SAY_WHERE = ("push", "tag")
+"""Arguments that say where the image goes, not which it is."""
+
+
 def _is_plain(arguments: argparse.Namespace) -> bool:
-    asked = any(value for name, value in vars(arguments).items() if name not in _SAY_HOW)
-    return not asked and arguments.engine in ("auto", "docker")
+    return not any(value for name, value in vars(arguments).items() if name not in (*_SAY_HOW, *_SAY_WHERE))
 
 
-def _existing(path: Path, environment: str) -> tuple[Image, Layers] | None:
-    """Return the image that docker has of an unchanged definition, with its layers, without reading the definition."""
-    from envbuild.engines.docker_socket import image_attributes
+def _existing(path: Path, arguments: argparse.Namespace) -> tuple[Image, Layers] | None:
+    """Return the image of an unchanged definition, with its layers, without reading the definition.
+
+    A push looks for it in the registries of its names, everything else in docker.
+    """
+    pushes = bool(arguments.push and arguments.tag)
+    asked = pushes or (not arguments.push and not arguments.tag and arguments.engine in ("auto", "docker"))
+    if not asked or not _is_plain(arguments):
+        return None
     from envbuild.history import unchanged
 
-    last = unchanged(path, environment)
-    said = image_attributes(last.name, timeout=10) if last is not None else None
-    if last is None or not said:
+    last = unchanged(path, arguments.environment)
+    if last is None:
+        return None
+    image = _in_registry(last, tuple(arguments.tag)) if pushes else _in_docker(last)
+    return (image, last.layers) if image is not None else None
+
+
+def _in_docker(last: Remembered) -> Image | None:
+    from envbuild.engines.docker_socket import image_attributes
+
+    said = image_attributes(last.name, timeout=10)
+    if not said:
         return None
     from envbuild.engines.protocol import Image
 
     identity, size = str(said.get("Id", "")), int(said.get("Size", 0))
-    return Image(name=last.name, key=last.key, engine="docker", built=False, id=identity, size=size), last.layers
+    return Image(name=last.name, key=last.key, engine="docker", built=False, id=identity, size=size)
+
+
+def _in_registry(last: Remembered, tags: tuple[str, ...]) -> Image | None:
+    from envbuild.core.errors import EnvbuildError
+    from envbuild.engines.protocol import Image
+    from envbuild.engines.registry_reuse import reuse_from_registry
+    from envbuild.net.registry import RegistryClient
+
+    try:
+        digest = reuse_from_registry(RegistryClient(), tags, last.key)
+    except EnvbuildError:
+        return None  # the long way says what is wrong
+    image = Image(name=last.name, key=last.key, engine="registry", built=False, id="", digest=digest, tags=tags)
+    return image if digest else None
 
 
 def _explain(plan: Plan, path: Path, arguments: argparse.Namespace) -> int:

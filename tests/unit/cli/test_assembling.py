@@ -2,14 +2,20 @@ import json
 
 import pytest
 
+from envbuild import api
 from envbuild.cli.assembling import image_settings, subdirs
 from envbuild.cli.main import parser
 from envbuild.cli.main import run as command
 from envbuild.core.errors import EnvbuildError
 from envbuild.core.image_settings import ImageSettings
+from envbuild.files import cache_root
 from envbuild.formats.detect import write_lock
+from envbuild.history import unchanged
 from envbuild.net.oci_layout import image_source
 from tests.oci.making import MERGED_USR, on_disk, plan, two_platforms
+from tests.unit.net.conftest import server  # noqa: F401 - a fixture
+from tests.unit.net.loopback import Answer
+from tests.unit.net.samples import FakeRegistry
 
 
 def said(*words):
@@ -88,3 +94,37 @@ def test_a_setting_in_the_file_that_cannot_be_is_named_with_its_line(tmp_path, m
     assert "0 is no number of layers" in said_of
     assert "'bz2' is no compression" in said_of
     assert "layers" in said_of
+
+
+def test_a_push_of_what_is_there_reads_no_definition_and_writes_nothing(here, capsys, server, monkeypatch):  # noqa: F811
+    registry = FakeRegistry(server)
+    words = ["image", "--locked", "--engine", "oci", "--push", "--json", "--tag", registry.reference("team/app:1")]
+    assert command(words) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert (first["built"], first["engine"]) == (True, "oci")
+
+    def files():
+        return {(path, path.stat().st_mtime_ns) for path in cache_root().rglob("*") if path.is_file()}
+
+    before = files()
+    with monkeypatch.context() as patched:
+        patched.setattr(api, "plan", lambda *_, **__: pytest.fail("the definition was read"))
+        assert command(words) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["built"], again["engine"], again["digest"]) == (False, "registry", first["digest"])
+    assert again["layers"] == first["layers"]
+    assert files() == before
+    definition = here / "pyproject.toml"
+    definition.write_text(definition.read_text() + "\n# another byte\n")
+    assert command(words) == 0
+    assert json.loads(capsys.readouterr().out)["digest"] == first["digest"]
+    server.routes["*"] = lambda request: Answer(status=500)
+    assert command(words) != 0
+
+
+def test_attest_in_the_file_is_looked_at_every_time(here, capsys, server):  # noqa: F811
+    registry = FakeRegistry(server)
+    definition = here / "pyproject.toml"
+    definition.write_text(definition.read_text() + "\nimage = {attest = true}\n")
+    assert command(["image", "--locked", "--engine", "oci", "--push", "--tag", registry.reference("team/app:1")]) == 0
+    assert unchanged(definition, "") is None
