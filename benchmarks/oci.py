@@ -1,9 +1,9 @@
-"""Images straight from the lock against pip's and uv's Dockerfiles: `python -m benchmarks.oci [--check] [--full] [--json]`.
+"""Images straight from the lock against pip's and uv's Dockerfiles: `python -m benchmarks.oci [--check] [--full] [--json] [--only TEXT]`.
 
 One scientific environment (38 wheels, bytecode on both sides), every wheel from a loopback index, one docker engine and one
 registry for all. In each round every step is run once, in an order of its own; a row is a ratio of medians. The base image is
-pulled on docker's side and read on ours before anything is timed. `--full` takes 9 rounds, else 5, fewer where 8 minutes
-would not do (then it says so).
+pulled on docker's side and read on ours before anything is timed. `--full` takes 7 rounds, else 5, fewer where 8 minutes
+would not do (then it says so). `--only` measures the rows whose name holds a text.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class Rounds:
 
     bench: Bench
     names: list[str]
+    wanted: set[str]
     times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     digests: set[str] = field(default_factory=set)
     writes: int = 0
@@ -69,10 +70,11 @@ class Rounds:
         """Make on every side the image to which the rounds add a package."""
         bench, registry = self.bench, self.bench.engine.registry
         bench.engine.docker("pull", bench.base.pinned)
-        for side in ("pip", "uv", "uv-bare"):
+        for side in {name.split()[0] for name in self.wanted} & {"pip", "uv", "uv-bare"}:
             bench.dockerfile(side, self.names, f"bench/{side}:base", nonce="base")
-        bench.engine.docker("tag", "bench/uv:base", f"{registry}/bench/uv:base")
-        bench.engine.docker("push", f"{registry}/bench/uv:base")
+        if "uv +1 push" in self.wanted:
+            bench.engine.docker("tag", "bench/uv:base", f"{registry}/bench/uv:base")
+            bench.engine.docker("push", f"{registry}/bench/uv:base")
         self._load_base()
         for repository, words in (("oci", ()), ("oci-append", ()), ("single", ("--layers=1", "--no-reuse"))):
             bench.oci(self.names, "--tag", f"{registry}/bench/{repository}:base", "--push", *words)
@@ -80,12 +82,12 @@ class Rounds:
     def run(self, number: int) -> None:
         """Run every step once, shuffled, and the pulls after the pushes that they need."""
         steps = self._steps(number, f"{number}-{time.time_ns()}")
-        order = list(steps)
+        order = [name for name in steps if name in self.wanted]
         random.Random(number).shuffle(order)
         for name in order:
             self._time(name, steps[name])
         more = [*self.names, ADDED[number % len(ADDED)]]
-        for name, step in self._pulls(number, more).items():
+        for name, step in self._pulls(number, more).items() if "pull +1" in self.wanted else ():
             self._time(name, step)
         for folder in self.bench.folder.glob("copy-*"):
             shutil.rmtree(folder)
@@ -201,13 +203,16 @@ def _written(folder: Path) -> set[tuple[str, int]]:
     return {(str(path), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
-def measure(folder: Path, engine: Engine, rounds: int) -> tuple[list[Row], list[str]]:
+def measure(folder: Path, engine: Engine, rounds: int, only: str = "") -> tuple[list[Row], list[str]]:
     """Run the rounds and return the rows, and what else went wrong."""
+    chosen = [row for row in ROWS if only in row[0]]
+    wanted = {step for _, ours, peer, _ in chosen for step in (ours, peer)}
+    wanted |= {"oci +1 push"} if "pull +1" in wanted else set()
     with serving(wheels()) as (index, packages):
         base = base_image.provide(engine, base_image.PYTHON)
         cache = folder / "cache"
         bench = Bench(engine=engine, base=base, index=index, packages=packages, folder=folder, cache=cache)
-        work = Rounds(bench=bench, names=environment_names())
+        work = Rounds(bench=bench, names=environment_names(), wanted=wanted)
         work.prepare()
         begin, done = time.monotonic(), 0
         while done < rounds and (time.monotonic() - begin) * (done + 1) < BUDGET * max(done, 1):
@@ -217,9 +222,9 @@ def measure(folder: Path, engine: Engine, rounds: int) -> tuple[list[Row], list[
     notes = {"rounds": done, "load": round(os.getloadavg()[0], 1)}
     rows = [
         Row(what=what, peer=peer, ours=work.times[ours], theirs=work.times[peer], bar=bar, notes=notes)
-        for what, ours, peer, bar in ROWS
+        for what, ours, peer, bar in chosen
     ]
-    wrong = [f"cold builds gave {len(work.digests)} digests"] if len(work.digests) != 1 else []
+    wrong = [f"cold builds gave {len(work.digests)} digests"] if len(work.digests) > 1 else []
     return rows, wrong + (["a build without a change wrote to the cache"] if work.writes else [])
 
 
@@ -227,7 +232,8 @@ def main() -> int:
     """Measure and report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.oci", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="exit 1 where a bar is missed")
-    parser.add_argument("--full", action="store_true", help="9 rounds, however long they take")
+    parser.add_argument("--full", action="store_true", help="7 rounds, however long they take")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only the rows whose name holds TEXT")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=0)
     arguments = parser.parse_args()
@@ -239,7 +245,7 @@ def main() -> int:
             return 1
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="envbuild-bench-", dir="/var/tmp")))
         engine = Engine.from_environment(stack)
-        rows, wrong = measure(folder, engine, arguments.rounds or (9 if arguments.full else 5))
+        rows, wrong = measure(folder, engine, arguments.rounds or (7 if arguments.full else 5), arguments.only)
     code = report(rows, as_json=arguments.json, check=arguments.check)
     for one in wrong:
         print(f"wrong: {one}", file=sys.stderr)
