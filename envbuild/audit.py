@@ -91,6 +91,9 @@ def _of_zip(path: Path) -> Iterator[Mapping[str, Any]]:
         for one in archive.infolist():
             if one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise FileError(f"{path}: {one.filename} is compressed in another way than a ZIP of advisories is")
+            # zipfile asks for a buffer of the size that is claimed
+            if one.compress_size > path.stat().st_size:
+                raise FileError(f"{path}: {one.filename} says that it is larger than the ZIP itself")
             if one.filename.endswith(".json"):
                 yield from _of_text(archive.read(one).decode("utf-8"), f"{path}: {one.filename}")
 

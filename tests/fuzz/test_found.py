@@ -79,6 +79,13 @@ def test_an_advisory_whose_lists_are_none_says_nothing() -> None:
     assert run("advisories", json.dumps(entry).encode())
 
 
+def test_a_database_whose_member_says_that_it_is_larger_than_the_file_takes_no_memory() -> None:
+    data = bytearray(next(one for one in seeds("advisories") if one.startswith(b"PK")))
+    at = data.index(b"PK\x01\x02") + 20
+    data[at : at + 4] = (0xFFFFFFF0).to_bytes(4, "little")
+    assert not run("advisories", bytes(data))
+
+
 @pytest.mark.parametrize("method", [9, 97])
 def test_a_database_that_is_compressed_as_none_is_refused(method: int) -> None:
     data = bytearray(next(one for one in seeds("advisories") if one.startswith(b"PK")))
