@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("ENVBUILD_TEST_CACHE_DIR", str(tests_cache()))
 
 
-SLOW = ("faults", "oci", "precommit/test_hooks.py", "report/test_in_browser.py", "serving/test_browser.py")
+SLOW = ("oci", "precommit/test_hooks.py", "report/test_in_browser.py", "serving/test_browser.py")
 """What takes minutes or a browser; `python -m tests --all` runs it."""
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 Body = bytes | Callable[[], BinaryIO]
 
+LARGEST_ANSWER = 64 << 20
+"""Bytes of an answer that is held in memory, decoded."""
+
 _CHUNK = 1 << 18
 _HEADWAY = 1 << 20
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -119,13 +122,33 @@ class HttpClient:
             )
         )
 
-    def get(self, url: str, *, limit: int = 64 << 20) -> bytes:
+    def get(self, url: str, *, limit: int = LARGEST_ANSWER) -> bytes:
         """Return the body at `url`.
 
         Raises:
             NetworkError: as `request`, or the body is larger than `limit` bytes.
         """
-        return self.retry(lambda: read_body(self.attempt("GET", url, stream=True), limit))
+        return self.read(url, limit=limit)[1]
+
+    def read(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (200,),
+        limit: int = LARGEST_ANSWER,
+    ) -> tuple[requests.Response, bytes]:
+        """Return the answer at `url`, closed, and its body.
+
+        Raises:
+            NetworkError: as `get`.
+        """
+
+        def once() -> tuple[requests.Response, bytes]:
+            response = self.attempt("GET", url, headers=headers, accept=accept, stream=True)
+            return response, read_body(response, limit)
+
+        return self.retry(once)
 
     def retry(self, operation: Callable[[], _T], *, position: Callable[[], int] = lambda: 0) -> _T:
         """Return what `operation` returns, calling it again while it raises `PassingError` and patience lasts.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _LARGEST_CONFIG = 16 << 20
 _ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
-_MOST_PAGES = 1000
+MOST_PAGES = 200
 
 
 def _own_credentials() -> RegistryCredentials:
@@ -205,7 +205,7 @@ class RegistryClient:
         """
         found: list[str] = []
         path = f"{reference.repository}/tags/list?n=1000"
-        for _ in range(_MOST_PAGES):
+        for _ in range(MOST_PAGES):
             answer = self._get(reference, path, accept=(200, 404), stream=True)
             if answer.status_code == 404:
                 answer.close()

@@ -133,7 +133,8 @@ class Access:
                 raise error from None
 
     def _ping_at(self, url: str, refuse: Collection[int] = ()) -> str:
-        answer = self.http.attempt("GET", url, credential=_NOBODY, accept=_ANYTHING - set(refuse))
+        answer = self.http.attempt("GET", url, credential=_NOBODY, accept=_ANYTHING - set(refuse), stream=True)
+        answer.close()
         if answer.status_code == 401:
             self._heed(answer)
         return url

@@ -15,7 +15,7 @@ from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
 from envbuild.net.http import read_body
 from envbuild.net.images import LARGEST_MANIFEST, OCI_INDEX, Descriptor, listed, parse_object
-from envbuild.net.registry import RegistryClient, next_page, pull_scope, push_scope
+from envbuild.net.registry import MOST_PAGES, RegistryClient, next_page, pull_scope, push_scope
 
 if TYPE_CHECKING:
     import requests
@@ -103,7 +103,7 @@ def referrers(client: RegistryClient, reference: ImageReference, artifact_type: 
     query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
     path = f"{reference.repository}/referrers/{reference.digest}{query}"
     found: list[Descriptor] = []
-    while path:
+    for _ in range(MOST_PAGES):
         answer = client.access(reference).request(
             "GET",
             path,
@@ -119,6 +119,8 @@ def referrers(client: RegistryClient, reference: ImageReference, artifact_type: 
             break
         found += _entries(read_body(answer, LARGEST_MANIFEST), reference)
         path = next_page(answer)
+        if not path:
+            break
     return tuple(one for one in found if not artifact_type or one.artifact_type == artifact_type)
 
 

@@ -94,15 +94,15 @@ def _parsed(filename: str) -> tuple[str, Version] | None:
 
 
 def _page(url: str, client: HttpClient) -> tuple[IndexFile, ...] | None:
-    response = client.request("GET", url, headers={"Accept": _ACCEPT}, accept=(200, 404))
+    response, content = client.read(url, headers={"Accept": _ACCEPT}, accept=(200, 404))
     if response.status_code == 404:
         return None
     bare = strip_credentials(response.url)[0]
     if _JSON in response.headers.get("Content-Type", ""):
-        return tuple(_from_json(response.content, bare))
+        return tuple(_from_json(content, bare))
     parser = _Links()
     try:
-        parser.feed(response.text)
+        parser.feed(content.decode("utf-8", "replace"))
         return tuple(_from_anchor(one, urljoin(bare, parser.base)) for one in parser.anchors)
     except (ValueError, AssertionError) as error:
         raise NetworkError(f"{bare} is no page of a package index (PEP 503): {error}") from None

@@ -241,7 +241,7 @@ def full_disk_lock(folder: Path) -> None:
     with mounted(folder / "disk", "256k") as disk, project(disk):
         cache = {"ENVBUILD_CACHE_DIR": str(folder / "cache")}
         filler = _fill(disk)
-        _lock_fails(disk, 1, said="No space left", **cache)
+        _lock_fails(disk, 12, said="No space left", **cache)
         filler.unlink()
         _unharmed(disk)
         demand(envbuild(disk, "lock", PATH, **cache).code == 0, "the next run does not go on")
@@ -254,7 +254,7 @@ def full_disk_register(folder: Path) -> None:
         filler = _fill(disk)
         words = ("model", "register", "-n", "m", "-p", "model2", "--json", "-w", ".")
         done = envbuild(disk, *words, ENVBUILD_CACHE_DIR=str(folder / "cache"))
-        demand(done.code in (1, 10), f"exit code {done.code}: {done.stderr[-600:]}")
+        demand(done.code in (10, 12), f"exit code {done.code}: {done.stderr[-600:]}")
         demand("No space left" in done.stderr or "full" in done.stderr, f"the message: {done.stderr[-600:]}")
         filler.unlink()
         check_register(disk)
@@ -272,7 +272,7 @@ def file_too_large(folder: Path) -> None:
     program += "from envbuild.cli.main import run\nsys.exit(run(sys.argv[1:]))\n"
     argv = [sys.executable, "-c", program, "model", "register", "-n", "m", "-p", "model2", "-w", "."]
     done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
-    demand(done.returncode in (1, 10), f"exit code {done.returncode}: {done.stderr[-600:]}")
+    demand(done.returncode in (10, 12), f"exit code {done.returncode}: {done.stderr[-600:]}")
     demand("File too large" in done.stderr and "Traceback" not in done.stderr, done.stderr[-600:])
     (folder / "model2/large").unlink()
     check_register(folder)
@@ -292,7 +292,7 @@ def read_only_lock(folder: Path) -> None:
     with mounted(folder / "disk", "1m") as disk, project(disk):
         cache = {"ENVBUILD_CACHE_DIR": str(folder / "cache")}
         with _read_only(disk):
-            _lock_fails(disk, 1, said="Read-only file system", **cache)
+            _lock_fails(disk, 12, said="Read-only file system", **cache)
             _unharmed(disk)
             demand(envbuild(disk, "lock", "--check", PATH, **cache).code == 1, "--check needs to write")
         demand(envbuild(disk, "lock", PATH, **cache).code == 0, "the next run does not go on")
@@ -305,7 +305,7 @@ def read_only_register(folder: Path) -> None:
         with _read_only(disk):
             words = ("model", "register", "-n", "m", "-p", "model2", "-w", ".")
             done = envbuild(disk, *words, ENVBUILD_CACHE_DIR=str(folder / "cache"))
-            demand(done.code in (1, 10), f"exit code {done.code}: {done.stderr[-600:]}")
+            demand(done.code in (10, 12), f"exit code {done.code}: {done.stderr[-600:]}")
             demand("ead-only" in done.stderr or "readonly" in done.stderr, f"the message: {done.stderr[-600:]}")
         check_register(disk)
         demand(

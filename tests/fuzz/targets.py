@@ -212,13 +212,11 @@ def _index_page(data: bytes) -> None:
     class Answer:
         status_code = 200
         url = "https://index.example/simple/x/"
-        content = data
-        text = _text(data)
         headers = {"Content-Type": "application/vnd.pypi.simple.v1+json" if data[:1] == b"{" else "text/html"}  # noqa: RUF012
 
     class Client:
-        def request(self, *_words: object, **_said: object) -> Answer:
-            return Answer()
+        def read(self, *_words: object, **_said: object) -> tuple[Answer, bytes]:
+            return Answer(), data
 
     page_files("https://index.example/simple/x/", Client())  # type: ignore[arg-type]
 

@@ -8,7 +8,7 @@ from envbuild.core.errors import IntegrityError, NetworkError
 from envbuild.core.platforms import PLATFORMS
 from envbuild.core.progress import Progress
 from envbuild.core.reference import ImageReference
-from envbuild.net.images import OCI_MANIFEST, Descriptor, digest_of
+from envbuild.net.images import OCI_INDEX, OCI_MANIFEST, Descriptor, digest_of
 from envbuild.net.registry_push import Blob, attach, push_blob, push_blobs, push_manifest, referrers
 
 from .loopback import Answer
@@ -221,3 +221,14 @@ def test_what_refers_to_an_image_is_found(registry, fake, reference, api):
 def test_an_attachment_of_another_image_is_refused(registry, reference):
     with pytest.raises(IntegrityError, match="another subject"):
         attach(registry, reference.with_digest(IMAGE.digest), attachment("a", Descriptor.of(b"x", "y")), OCI_MANIFEST)
+
+
+def test_pages_of_referrers_that_never_end_are_read_for_a_while_only(registry, fake, reference, monkeypatch):
+    monkeypatch.setattr("envbuild.net.registry_push.MOST_PAGES", 3)
+    path = f"/v2/team/app/referrers/sha256:{'0' * 64}"
+    endless = Answer(
+        200, b'{"schemaVersion":2,"manifests":[]}', {"Content-Type": OCI_INDEX, "Link": f'<{path}>; rel="next"'}
+    )
+    fake.faults[f"GET {path}"] = [endless] * 50
+    assert referrers(registry, reference.with_digest("sha256:" + "0" * 64)) == ()
+    assert len(fake.faults[f"GET {path}"]) == 47
