@@ -6,7 +6,6 @@ import json
 import os
 import queue
 import secrets
-import sys
 import tempfile
 import threading
 import time
@@ -20,6 +19,7 @@ from envbuild import api, programs
 from envbuild.azureml.batch_workers import MiniBatchError, Program, Worker
 from envbuild.azureml.deployed import Ready, prepare
 from envbuild.azureml.deployment_values import BatchDeployment
+from envbuild.azureml.packaging import python_of
 from envbuild.azureml.records import Record, now
 from envbuild.core.errors import DefinitionError, Problem, ServiceError, WorkspaceError
 from envbuild.core.progress import Progress
@@ -129,7 +129,7 @@ def score_files(
     begin = time.monotonic()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="envbuild-batch-")))
-        program = _program(ready.package, wanted, folder, inputs, output, engine, progress)
+        program = _program(ready, wanted, folder, inputs, output, engine, progress)
         count = min(wanted.workers, len(batches))
         workers = [Worker(program(number)) for number in range(count)]
         for one in workers:
@@ -213,7 +213,7 @@ class _Job:
 
 
 def _program(
-    made: api.Package,
+    ready: Ready,
     wanted: BatchDeployment,
     folder: Path,
     inputs: Path,
@@ -221,7 +221,7 @@ def _program(
     engine: str,
     progress: Progress,
 ) -> Callable[[int], Program]:
-    plan = made.plan
+    made, plan = ready.package, ready.package.plan
     if plan.app is None:
         raise ServiceError("there is nothing to score with")
     log, results = output / "log.txt", {"AZUREML_BI_OUTPUT_PATH": str(output.resolve())}
@@ -230,12 +230,11 @@ def _program(
     if engine == "local":
         from envbuild.engines.local_service import place
 
-        own = plan.definition.user_managed
-        python = Path(sys.executable) if own else api.install(plan.lock, root=made.root, progress=progress).python
+        python = python_of(made, progress)
         variables = {**os.environ, **level, **given, **place(plan.app, folder)}
         argv = [str(python), str(folder / plan.app.command[1].lstrip("/")), "--mini-batches"]
         return lambda _number: Program(argv=argv, variables=variables, log=log)
-    image = api.image(plan, engine=engine, root=made.root, progress=progress)
+    image = api.image(plan, engine=engine, options=ready.options, root=made.root, progress=progress)
     name = f"envbuild-batch-{secrets.token_hex(4)}"
     mounts = [f"--volume={inputs.resolve()}:{inputs.resolve()}:ro", f"--volume={output.resolve()}:{output.resolve()}"]
     settings = [f"--env={key}={value}" for key, value in {**level, **given}.items()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from envbuild import api
 from envbuild.azureml.core.environment import EnvironmentReference
 from envbuild.azureml.deployment_values import Deployment, EnvironmentSource, OnlineDeployment
 from envbuild.azureml.inference import InferenceConfig
-from envbuild.azureml.packaging import packaged, service_environment
+from envbuild.azureml.packaging import packaged, python_of, service_environment
 from envbuild.azureml.references import parse_reference
 from envbuild.azureml.registered import find
 from envbuild.core.errors import DefinitionError, ServiceError
@@ -23,6 +22,7 @@ from envbuild.core.progress import Progress
 if TYPE_CHECKING:
     from envbuild.azureml.core.model import Model
     from envbuild.azureml.core.workspace import Workspace
+    from envbuild.engines.protocol import BuildOptions
     from envbuild.workspace.environments import RegisteredEnvironment
 
 
@@ -31,6 +31,7 @@ class Ready:
     """A deployment whose model and environment have names and versions, packaged."""
 
     package: api.Package
+    options: BuildOptions
     models: tuple[str, ...]
     environment: str
 
@@ -60,7 +61,14 @@ def prepare(workspace: Workspace, deployment: Deployment, progress: Progress) ->
         if deployment.environment is not None:
             stored = _environment(workspace, deployment.environment, deployment.file)
     made = packaged(workspace, stored, models, inference, framework, progress)
-    return Ready(package=made, models=tuple(one.id for one in models), environment=stored.id)
+    return _ready(workspace, made, models, stored)
+
+
+def _ready(workspace: Workspace, made: api.Package, models: Sequence[Model], stored: RegisteredEnvironment) -> Ready:
+    from envbuild.azureml.building import build_options
+
+    options = build_options(workspace.core)
+    return Ready(package=made, options=options, models=tuple(one.id for one in models), environment=stored.id)
 
 
 def prepare_configured(workspace: Workspace, configuration: Path, models: Sequence[str], progress: Progress) -> Ready:
@@ -77,7 +85,7 @@ def prepare_configured(workspace: Workspace, configuration: Path, models: Sequen
     found = [Model(workspace, id=one) for one in models]
     stored, framework = service_environment(workspace, found, inference)
     made = packaged(workspace, stored, found, inference, framework, progress)
-    return Ready(package=made, models=tuple(one.id for one in found), environment=stored.id)
+    return _ready(workspace, made, found, stored)
 
 
 def _models(workspace: Workspace, deployment: Deployment) -> list[Model]:
@@ -122,7 +130,7 @@ def start(
     with progress.step(f"deployment {deployment.name}"):
         if engine == "local":
             return _as_process(ready.package, folder, variables, deployment.start_limit, progress)
-        return _as_container(ready.package, deployment, name, variables, engine, progress)
+        return _as_container(ready, deployment, name, variables, engine, progress)
 
 
 def _variables(deployment: OnlineDeployment) -> dict[str, str]:
@@ -144,8 +152,7 @@ def _as_process(
 
     if made.plan.app is None:
         raise ServiceError("there is nothing to serve")
-    own = made.plan.definition.user_managed
-    python = Path(sys.executable) if own else api.install(made.plan.lock, root=made.root, progress=progress).python
+    python = python_of(made, progress)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     service = start_service(
@@ -155,7 +162,7 @@ def _as_process(
 
 
 def _as_container(
-    made: api.Package,
+    ready: Ready,
     deployment: OnlineDeployment,
     name: str,
     variables: Mapping[str, str],
@@ -166,8 +173,8 @@ def _as_container(
     from envbuild.engines.local_service import wait_until_healthy
     from envbuild.engines.protocol import RunOptions
 
-    plan, engine = made.plan, container_engine(engine_name)
-    image = api.image(plan, engine=engine.name, root=made.root, progress=progress)
+    plan, engine = ready.package.plan, container_engine(engine_name)
+    image = api.image(plan, engine=engine.name, options=ready.options, root=ready.package.root, progress=progress)
     options = RunOptions(
         name=name,
         ports=((plan.config.port, 0),),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import tempfile
 import threading
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild import api
+from envbuild.azureml.packaging import python_of
 from envbuild.azureml.replay import Replayed, replay
 from envbuild.azureml.sweep import Measurement
 from envbuild.core.errors import EnvbuildError, ServiceError
@@ -126,8 +126,7 @@ def as_process(made: api.Package, progress: Progress) -> Start:
     if plan.app is None:
         raise ServiceError("there is nothing to serve")
     app = plan.app
-    own = plan.definition.user_managed
-    python = Path(sys.executable) if own else api.install(plan.lock, root=made.root, progress=progress).python
+    python = python_of(made, progress)
 
     @contextlib.contextmanager
     def start(cpu: float, memory: float) -> Iterator[Limited]:

@@ -216,6 +216,18 @@ def packaged(
     return made
 
 
+def python_of(made: api.Package, progress: Progress) -> Path:
+    """Return the Python that runs a packaged service as a process of this machine, its environment installed.
+
+    Raises:
+        EngineError: it cannot be installed.
+    """
+    plan = made.plan
+    if plan.definition.user_managed:
+        return Path(sys.executable)
+    return api.install(plan.lock, definition=plan.definition, root=made.root, progress=progress).python
+
+
 def _without_script(workspace: Workspace, models: Sequence[Model]) -> tuple[RegisteredEnvironment, str]:
     if len(models) == 1 and (found := mlflow_environment(workspace, models[0])) is not None:
         return store(workspace, found), "mlflow"

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from envbuild.cli.model_asset import add_create, add_update
 from envbuild.cli.model_profile import add_profile
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     delete = verbs.add_parser("delete", help="delete one version")
     delete.add_argument("-i", "--model-id", required=True, metavar="NAME:VERSION", help="which")
     delete.set_defaults(run=_delete)
+    add_create(verbs)
+    add_update(verbs)
     _add_deploy(verbs)
     add_profile(verbs)
     for one in verbs.choices.values():
@@ -137,7 +140,7 @@ def _register(arguments: argparse.Namespace) -> int:
     )
     for name in fire(workspace, model):
         print(f"note: trigger {name} was started; `envbuild trigger logs {name}` shows what it says", file=sys.stderr)
-    _print([model], as_json=arguments.json)
+    print_models([model], as_json=arguments.json)
     return 0
 
 
@@ -164,7 +167,7 @@ def _register_from_run(arguments: argparse.Namespace) -> int:
         model_framework=arguments.model_framework,
         model_framework_version=arguments.model_framework_version,
     )
-    _print([model.stored], as_json=arguments.json)
+    print_models([model.stored], as_json=arguments.json)
     return 0
 
 
@@ -173,14 +176,14 @@ def _list(arguments: argparse.Namespace) -> int:
 
     wanted = {text.partition("=")[0]: text.partition("=")[2] if "=" in text else None for text in arguments.tag}
     models = list_models(find_workspace(arguments.workspace), arguments.name, tags=wanted, latest=arguments.latest)
-    _print(models, as_json=arguments.json)
+    print_models(models, as_json=arguments.json)
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
     from envbuild.workspace.models import get_model
 
-    _print([get_model(find_workspace(arguments.workspace), arguments.model)], as_json=arguments.json)
+    print_models([get_model(find_workspace(arguments.workspace), arguments.model)], as_json=arguments.json)
     return 0
 
 
@@ -204,7 +207,8 @@ def _delete(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print(models: list[RegisteredModel], *, as_json: bool) -> None:
+def print_models(models: list[RegisteredModel], *, as_json: bool) -> None:
+    """Print models, each on a line."""
     for model in models:
         if as_json:
             print(

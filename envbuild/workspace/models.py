@@ -55,14 +55,18 @@ def register_model(  # noqa: PLR0913 - Azure's register has as many, and each st
     run_id: str = "",
     child_paths: Sequence[str] = (),
     about: Mapping[str, str] | None = None,
+    version: int | None = None,
 ) -> RegisteredModel:
     """Keep the file or folder `path` as the next version of model `name`; an identical latest version is returned instead.
+
+    With `version` it becomes that one, or is it already.
 
     `child_paths` are the files and folders of `path` to keep, all where none is named. `about` is kept with it: the
     experiment, sample inputs and outputs.
 
     Raises:
-        WorkspaceError: the name is not accepted, the framework is not known, or there is no such path.
+        WorkspaceError: the name is not accepted, the framework is not known, there is no such path, or `version` exists with
+            other files.
     """
     if not _NAME.fullmatch(name):
         raise WorkspaceError(
@@ -87,7 +91,7 @@ def register_model(  # noqa: PLR0913 - Azure's register has as many, and each st
         **({"about": dict(about)} if about else {}),
     }
     asset = workspace.catalogue.register(
-        KIND, name, document, description=description, tags=tags, properties=properties
+        KIND, name, document, version=version, description=description, tags=tags, properties=properties
     )
     return _model(asset)
 

@@ -11,6 +11,9 @@ from envbuild import programs
 from envbuild.azureml.core import Datastore, Environment, Experiment, Model, ScriptRunConfig, Webservice
 from envbuild.azureml.core.model import InferenceConfig
 from envbuild.azureml.core.webservice import AciWebservice, LocalWebservice
+from envbuild.azureml.endpoints import OnlineEndpoint
+from envbuild.azureml.profiling import start_profile
+from envbuild.cli.main import run as envbuild
 from envbuild.core.errors import ServiceError
 from tests.azureml.test_environments import of_channel
 from tests.support.channel import python_module
@@ -28,6 +31,17 @@ def init():
 
 def run(data):
     return {"sum": sum(json.loads(data)["data"]) + offset, "adder": adder.__version__}
+"""
+DRIVER = """
+import os
+from pathlib import Path
+
+def init():
+    global offset
+    offset = int((Path(os.environ["AZUREML_MODEL_DIR"]) / "offset.txt").read_text())
+
+def run(mini_batch):
+    return [f"{Path(one).stem} {int(Path(one).read_text()) + offset}" for one in mini_batch]
 """
 TRAIN = """
 import os, sys
@@ -187,3 +201,50 @@ def test_a_run_in_a_container_keeps_what_it_makes(ws, env, project):
     )
     assert failed.wait_for_completion(raise_on_error=False)["exit_code"] == 7
     assert Environment.get(ws, "myenv").version == "1"
+
+
+def test_a_deployment_is_profiled_served_and_scores_files_in_containers(ws, inference_config, project, capsys):
+    """v2's verbs with limits that are cgroups."""
+    model = Model.register(ws, "offset.txt", "offset")
+    env = inference_config.environment.register(ws)
+    (project / "code").mkdir()
+    (project / "code/score.py").write_text(SCORE)
+    (project / "code/driver.py").write_text(DRIVER)
+    shared = {"model": "azureml:offset:1", "environment": f"azureml:{env.name}:{env.version}"}
+    online = {
+        "name": "blue",
+        "endpoint_name": "e",
+        "code_configuration": {"code": "code", "scoring_script": "score.py"},
+    }
+    limits = {"resources": {"limits": {"cpu": "0.5", "memory": "256Mi"}}}
+    (project / "blue.yml").write_text(json.dumps({**shared, **online, **limits}))
+    batch = {"name": "b", "code_configuration": {"code": "code", "scoring_script": "driver.py"}, "mini_batch_size": 1}
+    (project / "batch.yml").write_text(json.dumps({**shared, **batch}))
+    (project / "data").mkdir()
+    for number in range(2):
+        (project / f"data/{number}.txt").write_text(str(number))
+
+    profile = start_profile(
+        ws, "first", [model], inference_config, [b'{"data": [1]}'], cpu=0.25, memory=0.25, engine="docker", requests=5
+    )
+    profile.wait_for_completion(show_output=True)
+    details = profile.get_details()
+    assert (details["successRate"], details["recommendedMemoryInGB"]) in {(100.0, 0.1), (100.0, 0.25)}
+    assert 0 < details["maxUtilizedMemoryInGB"] < 0.25
+
+    capsys.readouterr()
+    assert envbuild(["deploy", "blue.yml", "--engine", "docker"]) == 0
+    endpoint = OnlineEndpoint(ws, "e")
+    try:
+        assert json.loads(endpoint.invoke(b'{"data": [1]}'))["sum"] == 101
+        container = endpoint.values["deployments"]["blue"]["container"]
+        inspected = json.loads(programs.run(["docker", "inspect", container]).stdout)[0]["HostConfig"]
+        assert (inspected["Memory"], inspected["NanoCpus"]) == (256 * 1024**2, 5 * 10**8)
+        assert "score.py is ready" in endpoint.logs("blue")
+    finally:
+        endpoint.delete()
+    assert programs.run(["docker", "inspect", container], check=False).code != 0
+
+    assert envbuild(["batch", "run", "batch.yml", "-i", "data", "-o", "out", "--engine", "docker"]) == 0
+    assert (project / "out/predictions.csv").read_text() == "0 100\n1 101\n"
+    assert not programs.run(["docker", "ps", "-q", "--filter", "name=envbuild-batch"]).stdout
