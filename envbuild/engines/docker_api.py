@@ -56,7 +56,7 @@ class DockerApi:
         try:
             return docker.from_env(timeout=timeout, use_ssh_client=True)
         except DockerException as error:
-            raise EngineError(f"no docker engine answers at {_host()}: {_short(error)}") from error
+            raise EngineError(f"no docker engine answers at {_host()}: {_socket_reason() or _short(error)}") from error
 
     def has_buildkit(self) -> bool:
         """Tell whether the engine builds with BuildKit over its socket (API 1.39, engine 18.09)."""
