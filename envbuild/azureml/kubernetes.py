@@ -105,6 +105,8 @@ def _container(
         "ENVBUILD_THREADS": str(config.replica_max_concurrent_requests),
         **{_VARIABLES[file]: f"{_SECRETS}/{file}" for file in files},
     }
+    if config.enable_app_insights:
+        variables["ENVBUILD_REQUEST_LOG"] = "-"  # to the pod's log, which clusters gather
     container: dict[str, Any] = {
         "name": "service",
         "image": image,

@@ -15,6 +15,7 @@ from .deadline import DirectCaller, ScoringTimeout, TimedCaller
 from .failures import RequestError
 from .identity import Identity, id_maker
 from .logs import LOGGER, Access, AccessLog, current_id
+from .recording import Recorder
 from .schema import MismatchError, read_schema
 from .script import Script, report_of
 from .settings import Settings
@@ -42,7 +43,9 @@ class Application:
         self._settings = settings
         self._script = script
         self.bodies = BodyReader(settings.max_body_bytes, settings.read_timeout_s)
-        self._call = make_call(script, self.bodies.read)
+        self._recorder = Recorder(settings.request_log, settings.service_name) if settings.request_log else None
+        read = self.bodies.read
+        self._call = make_call(script, self._recorder.reading(read) if self._recorder else read)
         limit = settings.scoring_timeout_ms
         self._caller = TimedCaller(settings.threads, limit) if limit else DirectCaller(settings.threads)
         self._gate = Gate(settings.auth_keys_file, settings.token_secret_file, settings.service_name)
@@ -90,6 +93,8 @@ class Application:
         if not is_probe:
             spent = time.perf_counter() - started
             self._access.write(Access(environ, answer.status, len(body), spent, identity.request_id))
+            if self._recorder is not None and environ["PATH_INFO"].endswith("/score"):
+                self._recorder.write(environ, answer, spent, identity.request_id)
         return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
 
     def _respond(self, environ: Environ, identity: Identity) -> tuple[Answer, list[tuple[str, str]]]:

@@ -81,6 +81,9 @@ def load_application(settings: Settings) -> Any | None:
     except StartupError as error:
         logs.LOGGER.error("%s", f"{error.report}{error}" if error.report else error)
         return None
+    except OSError as error:
+        logs.LOGGER.error("--request-log: %s", error)
+        return None
     name = settings.framework or settings.entry_script
     logs.LOGGER.info("%s is ready after %.2f s", name, time.perf_counter() - started)
     return application

@@ -109,6 +109,12 @@ OPTIONS = (
     Option("log_format", ("ENVBUILD_LOG_FORMAT",), one_of("text", "json"), "text, as Azure's, or JSON lines (text)"),
     Option("log_level", ("AZUREML_LOG_LEVEL",), level, "least level that is logged (INFO)"),
     Option("access_log", ("ENVBUILD_ACCESS_LOG",), boolean, "a line for each request (true)"),
+    Option(
+        "request_log",
+        ("ENVBUILD_REQUEST_LOG",),
+        str,
+        "file of JSON lines (-: the log): each scored request, its body, its answer",
+    ),
     Option("send_version", ("SERVER_VERSION_LOG_RESPONSE_ENABLED",), boolean, "send x-ms-server-version (true)"),
     Option("try_page", ("ENVBUILD_TRY_PAGE",), boolean, "a page at /try to call the service from a browser (true)"),
     Option("service_name", ("SERVICE_NAME",), str, "title in swagger.json (ML service)"),

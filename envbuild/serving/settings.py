@@ -40,6 +40,7 @@ class Settings:
     log_format: str = "text"
     log_level: str = "INFO"
     access_log: bool = True
+    request_log: str = ""
     send_version: bool = True
     try_page: bool = True
     service_name: str = "ML service"
