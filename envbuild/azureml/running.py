@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from envbuild.azureml.core.compute import targets
 from envbuild.azureml.core.environment import Environment, EnvironmentReference
 from envbuild.azureml.core.run import KIND, Run
-from envbuild.azureml.core.runconfig import RunConfiguration
+from envbuild.azureml.core.runconfig import DEFAULT_ENVIRONMENT, RunConfiguration
 from envbuild.azureml.data.data_reference import DataReference
 from envbuild.azureml.ignoring import ignored_by
 from envbuild.azureml.locking import locked
@@ -124,7 +124,7 @@ def snapshot(source: Path, target: Path) -> None:
 
 def _registered(workspace: Workspace, environment: Environment | None) -> RegisteredEnvironment:
     if environment is None:
-        return store(workspace, Environment("default-environment"))
+        return store(workspace, Environment(DEFAULT_ENVIRONMENT))
     if isinstance(environment, EnvironmentReference):
         return find(workspace, str(environment.name), environment.version)
     return store(workspace, environment)

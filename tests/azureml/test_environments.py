@@ -186,6 +186,20 @@ def test_a_build_is_followed_and_looked_at_afterwards(ws, python_channel, capsys
     assert said.stdout == "1.0\n"
 
 
+def test_where_nothing_is_said_packages_become_a_prefix_and_a_dockerfile_an_image(ws, python_channel, monkeypatch):
+    asked = []
+    monkeypatch.setattr("envbuild.azureml.building.build_stored", lambda *_given, **said: asked.append(said["docker"]))
+    packages, dockerfile = of_channel("e", python_channel), Environment.from_dockerfile("d", "FROM ubuntu:24.04\n")
+    packages.build_local(ws)
+    dockerfile.build_local(ws)
+    packages.docker.enabled = True
+    packages.build_local(ws)
+    packages.build_local(ws, useDocker=False)
+    assert asked == [False, True, True, False]
+    with pytest.raises(TypeError, match="useConda"):
+        packages.build_local(ws, useConda=True)
+
+
 def test_a_failed_build_says_why_and_does_not_raise(ws, python_channel):
     build = of_channel("e", python_channel, "absent").build_local(ws, useDocker=False).wait_for_completion(False)
     assert build.status == "Failed"

@@ -15,6 +15,7 @@ from envbuild.azureml.core import Dataset, Datastore, Environment, Experiment, M
 from envbuild.azureml.core.authentication import ServicePrincipalAuthentication
 from envbuild.azureml.core.compute import AmlCompute, ComputeTarget
 from envbuild.azureml.core.compute_target import ComputeTargetException
+from envbuild.azureml.core.conda_dependencies import CondaDependencies
 from envbuild.azureml.core.run import _OfflineRun
 from envbuild.azureml.core.runconfig import RunConfiguration
 from envbuild.azureml.core.workspace import WorkspaceException
@@ -238,6 +239,20 @@ def test_both_styles_of_configuration(ws, project, own):
     assert "ran" in run.get_all_logs()
     src = ScriptRunConfig(source_directory=".", script="train.py", compute_target="local", environment=own)
     assert Experiment(ws, "e").submit(src).wait_for_completion()["status"] == "Completed"
+
+
+def test_a_run_configuration_has_an_environment_to_change(ws, project):
+    (project / "t.py").write_text("print('ran')")
+    settings = RunConfiguration()
+    settings.environment.docker.base_image = "ubuntu:24.04"
+    settings.environment.python.user_managed_dependencies = True
+    settings.environment.python.conda_dependencies = CondaDependencies.create(conda_packages=["scikit-learn"])
+    run = Experiment(ws, "e").submit(ScriptRunConfig(script="t.py", run_config=settings))
+    assert run.wait_for_completion()["environment"] == "default-environment:1"
+    assert "scikit-learn" in run.get_environment().python.conda_dependencies.conda_packages
+    given = RunConfiguration(conda_dependencies=CondaDependencies.create(pip_packages=["requests"]))
+    assert "requests" in given.environment.python.conda_dependencies.pip_packages
+    assert RunConfiguration().environment.python.conda_dependencies != given.environment.python.conda_dependencies
 
 
 def test_a_failing_script_fails_the_run_with_its_words(ws, project, own):

@@ -303,14 +303,17 @@ class Environment:
         return start_build(workspace, self.register(workspace), update=update)
 
     def build_local(self, workspace: Workspace, platform: str | None = None, **kwargs: Any) -> ImageBuildDetails:
-        """Build on this machine: an image with `useDocker=True`, else a prefix; `pushImageToWorkspaceAcr=True` pushes it.
+        """Build on this machine: an image with `useDocker=True`, else a prefix; `pushImageToWorkspaceAcr=True` pushes the image.
+
+        Where `useDocker` is not said, it is an image if it is to be pushed, `docker.enabled`, or manages its own packages.
 
         Raises:
             TypeError: another keyword is given.
         """
         from envbuild.azureml.building import start_build
 
-        docker, push = kwargs.pop("useDocker", True), kwargs.pop("pushImageToWorkspaceAcr", False)
+        push = kwargs.pop("pushImageToWorkspaceAcr", False)
+        docker = kwargs.pop("useDocker", push or self.docker.enabled or self.python.user_managed_dependencies)
         if kwargs:
             raise TypeError(f"build_local() got an unexpected keyword argument {next(iter(kwargs))!r}")
         return start_build(workspace, self.register(workspace), docker=docker, push=push, platform=platform or "")

@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+DEFAULT_ENVIRONMENT = "default-environment"
+"""The name of the environment of runs that name none."""
+
+
 @dataclass(slots=True)
 class HistoryConfiguration:
     """What is kept of a run: the copy of its folder, its outputs, and which further folders."""
@@ -54,7 +58,7 @@ class RunConfiguration:
     communicator: str = "None"
     conda_dependencies: CondaDependencies | None = None
     target: Any = "local"
-    environment: Environment | None = None
+    environment: Environment | None = field(default_factory=lambda: Environment(DEFAULT_ENVIRONMENT))
     environment_variables: dict[str, str] = field(default_factory=dict)
     history: HistoryConfiguration = field(default_factory=HistoryConfiguration)
     docker: DockerConfiguration = field(default_factory=DockerConfiguration)
@@ -63,8 +67,7 @@ class RunConfiguration:
     data_references: dict[str, DataReference] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.conda_dependencies is not None and self.environment is None:
-            self.environment = Environment("run-environment")
+        if self.conda_dependencies is not None and self.environment is not None:
             self.environment.python.conda_dependencies = self.conda_dependencies
 
     @staticmethod
@@ -90,7 +93,7 @@ class RunConfiguration:
             arguments=list(content.get("arguments") or []),
             framework=content.get("framework") or "Python",
             target=content.get("target") or "local",
-            environment=_environment(content.get("environment"), place),
+            environment=_environment(content.get("environment"), place) or Environment(DEFAULT_ENVIRONMENT),
             environment_variables={str(name): str(value) for name, value in variables.items()},
             docker=DockerConfiguration(
                 use_docker=bool(docker.get("useDocker", False)),
