@@ -255,6 +255,37 @@ def test_a_run_configuration_has_an_environment_to_change(ws, project):
     assert RunConfiguration().environment.python.conda_dependencies != given.environment.python.conda_dependencies
 
 
+def test_a_run_of_ones_own_process_is_logged_to_and_ended(ws, project):
+    exp = Experiment(ws, "notebook")
+    run = exp.start_logging(snapshot_directory=None)
+    assert run.status == "Running"
+    for value in (0.5, 0.25):
+        run.log("loss", value)
+    run.log_row("rows", x=1)
+    run.tag("kind", "notebook")
+    (project / "model.pkl").write_text("model")
+    run.upload_file(name="outputs/model.pkl", path_or_stream="model.pkl")
+    model = run.register_model(model_name="m", model_path="outputs/model.pkl")
+    assert (model.id, model.run_id) == ("m:1", run.id)
+    run.complete()
+    run.fail("too late")
+    again = Run.get(ws, run.id)
+    assert (again.status, again.get_metrics("loss"), again.get_tags()) == (
+        "Completed",
+        {"loss": [0.5, 0.25]},
+        {"kind": "notebook"},
+    )
+    assert "outputs/model.pkl" in again.get_file_names()
+    with pytest.raises(WorkspaceError, match="no environment of its own"):
+        again.get_environment()
+    with pytest.raises(ZeroDivisionError), exp.start_logging() as failing:
+        1 / 0  # noqa: B018
+    assert (failing.status, failing.get_details()["error"]) == ("Failed", "division by zero")
+    with exp.start_logging() as fine:
+        fine.log("a", 1)
+    assert fine.status == "Completed"
+
+
 def test_a_failing_script_fails_the_run_with_its_words(ws, project, own):
     (project / "t.py").write_text(
         "import os\nos.makedirs('outputs')\nopen('outputs/part', 'w').close()\nraise SystemExit('broken data')"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from envbuild.azureml.records import Record, new_id, now
 from envbuild.core.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -40,6 +42,21 @@ class Experiment:
         from envbuild.azureml.running import start_run
 
         return start_run(self, config, dict(tags or {}))
+
+    def start_logging(self, *_ignored: Any, **_more: Any) -> Run:
+        """Begin a run that is the process of the caller, who logs to it and ends it with `complete` or `fail`.
+
+        It has failed where the process ends before.
+        """
+        from envbuild.azureml.core.run import INTERACTIVE, KIND, Run
+
+        record = Record(self.workspace.core, KIND, new_id(self.name))
+        (record.folder / "control").mkdir(parents=True)
+        begun = now()
+        record.change(
+            experiment=self.name, status="Running", created=begun, started=begun, pid=os.getpid(), target=INTERACTIVE
+        )
+        return Run(self, record.id)
 
     def get_runs(self, tags: Mapping[str, str] | None = None, status: str | None = None) -> Iterator[Run]:
         """Yield the runs, the newest first."""

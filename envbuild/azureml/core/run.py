@@ -6,10 +6,12 @@ import json
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from envbuild.azureml.inside.run_context import RunContext, _OfflineRun, read_lines, read_metrics
+from envbuild.azureml.inside.run_context import RunContext, _OfflineRun, read_lines
 from envbuild.azureml.records import FINAL, Record, now
 from envbuild.core.errors import ServiceError, WorkspaceError
 from envbuild.workspace.store import StoredFile, Tree
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from envbuild.azureml.core.model import Model
 
 KIND = "run"
+INTERACTIVE = "interactive"
+"""The target of a run that was not submitted: the process that logs to it."""
+
 LOG = "azureml-logs/70_driver_log.txt"
 
 
@@ -35,8 +40,11 @@ class _OfTheClassToo:
         return lambda: self._method(run if run is not None else owner.latest())
 
 
-class Run:
-    """One run of an experiment. What it is comes from the workspace each time it is asked."""
+class Run(RunContext):
+    """One run of an experiment. What it is comes from the workspace each time it is asked.
+
+    One that `Experiment.start_logging` began ends with `complete` or `fail`, or with the block of a `with`.
+    """
 
     def __init__(self, experiment: Experiment, run_id: str) -> None:
         """Refer to the run `run_id`.
@@ -44,19 +52,10 @@ class Run:
         Raises:
             WorkspaceError: the workspace has no such run.
         """
-        self.experiment, self.id = experiment, run_id
-        self.model_id: str | None = None
+        super().__init__(Record(experiment.workspace.core, KIND, run_id).folder / "control", run_id, experiment.name)
+        self.experiment: Experiment = experiment
         if not self.record.values:
             raise WorkspaceError(f"there is no run {run_id} in this workspace")
-
-    @staticmethod
-    def get_context(allow_offline: bool = True, **_ignored: Any) -> RunContext:
-        """Return the run that this process is, to log to.
-
-        Raises:
-            RuntimeError: it is none, and `allow_offline` is False.
-        """
-        return RunContext.get_context(allow_offline=allow_offline)
 
     @staticmethod
     def get(workspace: Any, run_id: str) -> Run:
@@ -153,29 +152,54 @@ class Run:
 
     @_OfTheClassToo
     def get_environment(self) -> Environment:
-        """Return the environment in the version that the run used; of the latest run, when called on the class."""
+        """Return the environment in the version that the run used; of the latest run, when called on the class.
+
+        Raises:
+            WorkspaceError: the run was not submitted, and runs where its user does.
+        """
         from envbuild.azureml.core.environment import Environment
 
-        name, _, version = str(self.record.values["environment"]).partition(":")
+        used = self.record.values.get("environment")
+        if not used:
+            raise WorkspaceError(f"run {self.id} has no environment of its own: it is in a process of yours")
+        name, _, version = str(used).partition(":")
         return Environment.get(self.experiment.workspace, name, version)
-
-    def get_metrics(self, name: str | None = None) -> dict[str, Any]:
-        """Return what the script logged, by name."""
-        found = read_metrics(self.record.folder / "control" / "metrics.jsonl")
-        return found if name is None else {key: value for key, value in found.items() if key == name}
 
     def get_tags(self) -> dict[str, str]:
         """Return the tags, those that the script set among them."""
         own = {one["name"]: one["value"] for one in read_lines(self.record.folder / "control" / "tags.jsonl")}
         return {**self.record.values.get("tags", {}), **own}
 
-    def tag(self, key: str, value: str | None = None) -> None:
-        """Set a tag."""
-        self.record.change(tags={**self.record.values.get("tags", {}), key: "" if value is None else str(value)})
+    def upload_file(self, name: str, path_or_stream: Any, **_ignored: Any) -> None:
+        """Keep a file with the run under `name`, in the place of an earlier one."""
+        super().upload_file(name, path_or_stream)
+        one = replace(self.experiment.workspace.core.store.put_file(self._place(name)), path=name)
+        kept = {file.path: file for file in (*self.files.files, one)}
+        self.record.change(files=Tree(files=tuple(kept.values())).to_list())
 
-    def log(self, name: str, value: Any) -> None:
-        """Log a value from outside, beside what the script logged."""
-        RunContext(self.record.folder / "control", self.id, self.experiment.name).log(name, value)
+    def complete(self) -> None:
+        """End a run that `Experiment.start_logging` began; one that was submitted ends with its script."""
+        self._end("Completed")
+
+    def fail(self, error_details: str | BaseException | None = None, **_ignored: Any) -> None:
+        """End a run that `Experiment.start_logging` began: it failed."""
+        self._end("Failed", error=str(error_details or "it was said to have failed"))
+
+    def _end(self, status: str, **more: str) -> None:
+        values = self.record.values
+        if values.get("target") == INTERACTIVE and values.get("status") not in FINAL:
+            self.record.change(status=status, ended=now(), **more)
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.complete()
+        else:
+            self.fail(error)
 
     @property
     def files(self) -> Tree:
@@ -219,9 +243,9 @@ class Run:
         model_path: str | None = None,
         tags: Any = None,
         properties: Mapping[str, str] | None = None,
-        description: str | None = None,
         model_framework: str | None = None,
         model_framework_version: str | None = None,
+        description: str | None = None,
         **further: Any,
     ) -> Model:
         """Register a file or folder of the run's outputs as a model; without names, the one output, by the experiment's name.

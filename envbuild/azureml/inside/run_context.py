@@ -83,7 +83,8 @@ class RunContext:
 
     def __init__(self, folder: Path | None, run_id: str, experiment: str) -> None:
         """Do not call this: `Run.get_context` returns one."""
-        self._folder, self.id, self.experiment = folder, run_id, ExperimentName(experiment)
+        self._folder, self.id = folder, run_id
+        self.experiment: Any = ExperimentName(experiment)
         self.run_id, self.number, self.parent = run_id, 1, None
         self.model_id: str | None = None
         self.input_datasets = InputDatasets(self.experiment)
@@ -174,9 +175,10 @@ class RunContext:
         model_framework: str | None = None,
         model_framework_version: str | None = None,
         description: str | None = None,
+        *,
         child_paths: Sequence[str] | None = None,
         resource_configuration: Any = None,
-    ) -> RegisteredModel:
+    ) -> Any:
         """Register a file or folder of the run as a model while the run goes on; without a path, the one output.
 
         The path counts from the folder that the script started in (`outputs/…`), or is the name of an upload.
@@ -201,12 +203,13 @@ class RunContext:
         self.model_id = about["id"]
         return RegisteredModel(about)
 
-    def get_metrics(self) -> dict[str, Any]:
-        """Return what was logged so far."""
-        return read_metrics(self._folder / "metrics.jsonl") if self._folder is not None else {}
+    def get_metrics(self, name: str | None = None) -> dict[str, Any]:
+        """Return what was logged so far, by name."""
+        found = read_metrics(self._folder / "metrics.jsonl") if self._folder is not None else {}
+        return found if name is None else {key: value for key, value in found.items() if key == name}
 
     def complete(self) -> None:
-        """Azure ends an interactive run here; a run ends with its script."""
+        """Azure ends an interactive run here; a run that was submitted ends with its script."""
 
     def flush(self, timeout_seconds: int = 300) -> None:
         """Azure waits for its queues here; everything is written at once."""
