@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from envbuild.azureml.conda_lists import conda_name, pip_key
 from envbuild.azureml.core.environment import Environment
+from envbuild.serving.drivers.mlflow_model import read_flavor
 from envbuild.serving.requirements import DRIVERS
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ def mlflow_environment(workspace: Workspace, model: Model) -> Environment | None
         made = Environment.from_pip_requirements(NAME, requirements)
     else:
         made = Environment(NAME)
-        made.python.conda_dependencies.set_pip_requirements([])  # type: ignore[union-attr]
+        flavor = read_flavor(_text(workspace, files[folder / "MLmodel"].sha256), "sklearn")
+        version = flavor.get("sklearn_version")
+        pinned = [f"scikit-learn=={version}"] if version else []
+        made.python.conda_dependencies.set_pip_requirements(pinned)  # type: ignore[union-attr]
     made.environment_variables = {}
     conda = made.python.conda_dependencies
     if conda is not None:
@@ -48,3 +52,7 @@ def mlflow_environment(workspace: Workspace, model: Model) -> Environment | None
             if one not in present:
                 conda.add_pip_package(one)
     return made
+
+
+def _text(workspace: Workspace, digest: str) -> str:
+    return workspace.core.store.path(digest).read_text(encoding="utf-8", errors="replace")

@@ -12,24 +12,26 @@ import yaml
 
 from envbuild.azureml.core.conda_dependencies import CondaDependencies
 from envbuild.azureml.core.environment import Environment
-from envbuild.azureml.core.model import InferenceConfig
+from envbuild.azureml.core.model import InferenceConfig, Model
 from envbuild.azureml.core.runconfig import RunConfiguration
 from envbuild.azureml.deployment_yaml import read_deployments
 from envbuild.azureml.job import load_job
+from envbuild.azureml.mlflow_models import mlflow_environment
 from envbuild.azureml.v2 import asset_of, dump, load_environment
-from envbuild.core.errors import DefinitionError, WorkspaceError
+from envbuild.core.errors import DefinitionError, EnvbuildError, WorkspaceError
 from tests.conftest import SHARED
 
 pytestmark = pytest.mark.shared
 SAVED = sorted((SHARED / "corpus/azureml").glob("[0-9]*"))
 V2 = SHARED / "corpus/azureml/v2"
+KINDS = ("v1_env/", "v2_env/", "mlflow_models/", "manifest")
 
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus")
     with tarfile.open(SHARED / "corpus/open.tar.xz") as archive:
-        members = [one for one in archive if "v1_env/" in one.name or "v2_env/" in one.name or "manifest" in one.name]
+        members = [one for one in archive if any(kind in one.name for kind in KINDS)]
         archive.extractall(folder, members=members, filter="data")
     return next(folder.rglob("manifest.jsonl")).parent
 
@@ -245,3 +247,23 @@ def test_every_deployment_and_endpoint_is_read_or_refused_with_a_reason(corpus):
             assert any(why in problem.message for why in WHY_NOT), (one["dest"], problem)
         kinds["refused" if problems else type(found).__name__] += 1
     assert kinds == {"OnlineDeployment": 20, "Endpoint": 25, "BatchDeployment": 11, "refused": 17}
+
+
+def test_every_mlflow_model_brings_an_environment(corpus, ws):
+    """Models whose files are no MLflow model's own, or name a template, are refused with the line."""
+    made, refused = 0, []
+    for one in entries(corpus, "mlflow_models"):
+        if one["role"] != "MLmodel" or one["subkind"] != "model":
+            continue
+        model = Model.register(ws, (corpus / one["dest"]).parent, f"m{made + len(refused)}")
+        try:
+            environment = mlflow_environment(ws, model)
+        except EnvbuildError as error:
+            refused.append((one["dest"], str(error)))
+            continue
+        names = {
+            re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in environment.python.conda_dependencies.pip_packages
+        }
+        assert {"cloudpickle", "joblib"} <= names, one["dest"]
+        made += 1
+    assert (made, refused) == (18, [])

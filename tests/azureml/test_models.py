@@ -250,3 +250,51 @@ def test_without_a_script_the_environment_has_the_framework_in_its_version(ws, m
     conda = Environment.get(ws, stored.name).python.conda_dependencies
     assert driver == "scikit-learn"
     assert list(conda.pip_packages) == ["scikit-learn==0.19.1", "joblib", "numpy", "pandas"]
+
+
+MLFLOW = "artifact_path: model\nflavors:\n  sklearn:\n    pickled_model: model.pkl\n    sklearn_version: 1.0.2\n"
+CONDA = "channels: [conda-forge]\ndependencies:\n- python=3.10.4\n- scikit-learn=1.0.2\n- pip\n- pip: [mlflow, pandas==1.4.2]\n"
+
+
+@pytest.mark.parametrize(
+    ("beside", "python", "packages"),
+    [
+        ({"conda.yaml": CONDA}, "3.10.4", ["mlflow", "pandas==1.4.2", "cloudpickle", "joblib", "numpy"]),
+        (
+            {"requirements.txt": "mlflow==2.1\nscikit-learn==1.0.2\n"},
+            None,
+            ["mlflow==2.1", "scikit-learn==1.0.2", "cloudpickle", "joblib", "numpy", "pandas"],
+        ),
+        ({}, None, ["scikit-learn==1.0.2", "cloudpickle", "joblib", "numpy", "pandas"]),
+    ],
+)
+def test_a_mlflow_model_brings_its_environment(ws, project, beside, python, packages):
+    from envbuild.azureml.packaging import service_environment
+
+    (project / "saved").mkdir()
+    for name, text in {"MLmodel": MLFLOW, "model.pkl": "p", **beside}.items():
+        (project / "saved" / name).write_text(text)
+    stored, driver = service_environment(ws, [Model.register(ws, "saved", "flow")], None)
+    conda = Environment.get(ws, stored.name).python.conda_dependencies
+    assert driver == "mlflow"
+    assert list(conda.pip_packages) == packages
+    assert python is None or f"python={python}" in conda.conda_packages
+
+
+def test_a_service_has_several_models_below_one_folder(ws, project):
+    for name in ("first", "second"):
+        (project / f"{name}.txt").write_text(name)
+    (project / "score.py").write_text(
+        "import os\nfrom pathlib import Path\n\n\ndef init():\n    pass\n\n\ndef run(data):\n"
+        "    root = Path(os.environ['AZUREML_MODEL_DIR'])\n"
+        "    return {one.relative_to(root).as_posix(): one.read_text() for one in root.rglob('*.txt')}\n"
+    )
+    own = Environment("own")
+    own.python.user_managed_dependencies = True
+    models = [Model.register(ws, f"{name}.txt", name) for name in ("first", "second")]
+    service = Model.deploy(ws, "several", models, InferenceConfig("score.py", environment=own))
+    try:
+        service.wait_for_deployment()
+        assert service.run("{}") == {"first/1/first.txt": "first", "second/1/second.txt": "second"}
+    finally:
+        service.delete()
