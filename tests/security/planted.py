@@ -28,6 +28,7 @@ SECRETS = {
     "v1 registry": "pl4nted-v1",
     "conda token": "pl4nted-conda-token",
     "bearer": "pl4nted-bearer",
+    "key password": "pl4nted-key-password",
 }
 
 

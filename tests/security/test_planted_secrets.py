@@ -94,6 +94,55 @@ def test_an_index_named_by_variables_leaves_nothing(machine: Machine, private_in
     assert machine.hits() == []
 
 
+def test_nor_does_the_login_of_the_definition_when_its_files_are_installed(
+    machine: Machine, private_index: Index
+) -> None:
+    private_index.add("beta", "1.0", files={"beta.py": ""})
+    pip_project(machine, named_by_variables(private_index.url))
+    code = """
+import pickle
+from pathlib import Path
+from envbuild import api
+from envbuild.core.errors import EnvbuildError
+path = Path("project/pyproject.toml")
+locked, definition = api.lock(path), api.read_definition(path)
+api.install(locked.lock, definition=definition, prefix=Path("prefix"))
+try:
+    api.install(locked.lock, prefix=Path("other"))
+except EnvbuildError as error:
+    refused = error
+Path("left.pickle").write_bytes(pickle.dumps([locked, definition, api.plan(path, allow_unpinned_base=True), refused]))
+"""
+    done = machine.python("-c", code, **USER, UV_HTTP_RETRIES="0", UV_NO_CACHE="1")
+    assert done.code == 0, done.stderr
+    assert list(machine.root.glob("prefix/lib/*/site-packages/beta.py"))
+    assert (machine.root / "left.pickle").stat().st_size > 1000
+    assert machine.hits() == []
+
+
+def test_signing_leaves_neither_key_nor_password(machine: Machine, index: Index) -> None:
+    pytest.importorskip("securesystemslib")
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
+    index.add("beta", "1.0", files={"beta.py": ""})
+    key = Ed25519PrivateKey.generate()
+    secret = BestAvailableEncryption(SECRETS["key password"].encode())
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secret).decode()
+    machine.plant("key.pem", text)
+    machine.write("bad.pem", text.replace("A", "B", 3))
+    path = pip_project(machine, index.url)
+    password = {"ENVBUILD_SIGNING_KEY_PASSWORD": SECRETS["key password"]}
+    assert machine.envbuild("lock", path).code == 0
+    assert machine.envbuild("attest", path, "--key", "key.pem", "-o", "a.jsonl", **password).code == 0
+    machine.envbuild("attest", path, "--key", "bad.pem", **password)
+    machine.envbuild("attest", path, **password, ENVBUILD_SIGNING_KEY="key.pem")
+    assert machine.hits() == []
+    lines = [line for line in text.splitlines() if "-" not in line and len(line) > 20]
+    outputs = b"".join(content for _, content in machine.outputs) + (machine.root / "a.jsonl").read_bytes()
+    assert not any(line.encode() in outputs for line in lines)
+
+
 def test_nor_do_its_failures(machine: Machine, private_index: Index) -> None:
     private_index.add("beta", "1.0", files={"beta.py": ""})
     path = pip_project(machine, named_by_variables(private_index.url))
