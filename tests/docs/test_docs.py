@@ -166,6 +166,7 @@ def project(tmp_path, index, channel):
         ("werkzeug", "3.1.0", []),
         ("requests", "2.32.0", []),
         ("uv", "0.9.0", []),
+        ("granian", "2.5.0", []),
         ("scikit-learn", "1.5.0", []),
     ):
         index.add(name, version, requires=requires)
