@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.image_rendered import rows as rendered
-from benchmarks.timing import Row, in_turn, report
+from benchmarks.timing import Row, in_turn, report, run
 from envbuild import programs
 from envbuild.context import write_context
 from envbuild.core.definition import Definition
@@ -45,8 +45,8 @@ REQUIREMENTS = ("scikit-learn", "pandas")
 PYTHON = "3.11"
 COLD_BAR = PIN_BAR = SAME_BAR = SIZE_BAR = 1.0
 
-QUICK = 3.0
-"""Seconds: steps that take both sides less are repeated, as that costs little and steadies the median."""
+QUICK, MANY = 3.0, 9
+"""Steps that take both sides less seconds are timed so often, as that costs little and steadies the median."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,7 @@ class Bench:
     base: base_image.BaseImage
     packages: tuple[Release, ...]
     tools: tuple[PipPackage, ...]
+    project: Path
 
     def releases(self, state: State) -> list[Release]:
         """Return what is installed in `state`, publishing the tiny package's version when it is new."""
@@ -145,19 +146,30 @@ PEERS: dict[str, Write] = {
 }
 
 
-def builder(bench: Bench, write: Write, name: str, *, cold: bool = False) -> Callable[[State], None]:
-    """Return what builds one side in a state; its context has always the same place, as a project's has."""
-    place = Path(tempfile.gettempdir()) / f"envbuild-benchmark-{name}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One layout: how its context is written, and the image that it becomes.
 
-    def build(state: State) -> None:
-        shutil.rmtree(place, ignore_errors=True)
-        write(bench, state, place)
-        try:
-            bench.engine.build(place, tag=f"benchmark-{name}", options=["--no-cache"] if cold else [])
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
+    Only the build is timed: whoever generates a Dockerfile does that once, and the engine is what is compared.
+    """
 
-    return build
+    bench: Bench
+    write: Write
+    name: str
+
+    @property
+    def place(self) -> Path:
+        """Its context has always the same place, as a project's has."""
+        return Path(tempfile.gettempdir()) / f"envbuild-benchmark-{self.name}"
+
+    def prepare(self, state: State) -> None:
+        """Write the context of `state`."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.write(self.bench, state, self.place)
+
+    def build(self, *options: str) -> None:
+        """Build what was written."""
+        self.bench.engine.build(self.place, tag=f"benchmark-{self.name}", options=options)
 
 
 def size(bench: Bench, name: str) -> float:
@@ -167,25 +179,58 @@ def size(bench: Bench, name: str) -> float:
 
 def compare(bench: Bench, peer: str, rounds: int, start: int) -> Iterator[Row]:
     """Yield the rows against one peer; `start` is a number from which no state was built before."""
-    mine, other = builder(bench, ours, "ours"), builder(bench, PEERS[peer], peer)
+    mine, other = Side(bench=bench, write=ours, name="ours"), Side(bench=bench, write=PEERS[peer], name=peer)
+
+    def timed(state: State, *options: str) -> tuple[list[float], list[float]]:
+        mine.prepare(state)
+        other.prepare(state)
+        return in_turn(partial(mine.build, *options), partial(other.build, *options), 1)
+
     state = State(pin=start, script=start, variable=start)
-    coldly = builder(bench, ours, "ours", cold=True), builder(bench, PEERS[peer], peer, cold=True)
-    cold = in_turn(lambda: coldly[0](state), lambda: coldly[1](state), rounds)
+    cold = _repeated(lambda: timed(state, "--no-cache"), rounds)
     yield Row(what="cold build", peer=peer, ours=cold[0], theirs=cold[1], bar=COLD_BAR)
     # the cache of --no-cache builds is not looked up, so both sides are built once more before the rest
-    mine(state)
-    other(state)
+    timed(state)
     for what, part in CHANGES.items():
-        sides: tuple[list[float], list[float]] = ([], [])
-        while len(sides[0]) < rounds or (len(sides[0]) < 7 and max(sides[0] + sides[1]) < QUICK):
+
+        def change(part: str = part) -> tuple[list[float], list[float]]:
+            nonlocal state
             state = replace(state, **{part: getattr(state, part) + 1}) if part else state
-            found = in_turn(partial(mine, state), partial(other, state), 1)
-            sides[0].extend(found[0])
-            sides[1].extend(found[1])
+            return timed(state)
+
+        sides = _repeated(change, rounds)
         yield Row(what=what, peer=peer, ours=sides[0], theirs=sides[1], bar=PIN_BAR if part == "pin" else SAME_BAR)
-    bytes_ = size(bench, "ours"), size(bench, peer)
-    megabytes = [[one / 1e6] for one in bytes_]
+    typed = _repeated(lambda: in_turn(partial(typed_again, bench), other.build, 1), rounds)
+    yield Row(what="nothing changed: envbuild image", peer=peer, ours=typed[0], theirs=typed[1], bar=SAME_BAR)
+    megabytes = [[size(bench, name) / 1e6] for name in ("ours", peer)]
     yield Row(what="image size (MB)", peer=peer, ours=megabytes[0], theirs=megabytes[1], bar=SIZE_BAR)
+
+
+def _repeated(once: Callable[[], tuple[list[float], list[float]]], rounds: int) -> tuple[list[float], list[float]]:
+    """Time both sides `rounds` times, quick steps more often."""
+    sides: tuple[list[float], list[float]] = ([], [])
+    while len(sides[0]) < rounds or (len(sides[0]) < MANY and max(sides[0] + sides[1]) < QUICK):
+        found = once()
+        sides[0].extend(found[0])
+        sides[1].extend(found[1])
+    return sides
+
+
+def typed_again(bench: Bench) -> None:
+    """Run what a person types a second time: `envbuild image`, as a process, on a definition whose image exists."""
+    argv = [sys.executable, "-m", "envbuild", "image", "--quiet", "--network", "host", str(bench.project)]
+    run(argv, cwd=bench.project.parent, env=bench.engine.environment())
+
+
+def project(index: Index, base: base_image.BaseImage, folder: Path) -> Path:
+    """Write a definition of the tiny package alone: what else is in an image makes no difference once it exists."""
+    index.add("pinned", "1.0")
+    path = folder / "pyproject.toml"
+    path.write_text(
+        f'[tool.envbuild]\nbase = "{base.reference}"\nallow-distribution = ["debian"]\npython = "3.11"\n'
+        f'pip = ["pinned"]\nindex-url = "{index.url}"\n'
+    )
+    return path
 
 
 def wheels() -> list[Path]:
@@ -228,7 +273,11 @@ def prepared() -> Iterator[Bench]:
         packages = tuple(map(_release, wheels()))
         index.releases.extend(packages)
         base = base_image.provide(engine, base_image.PYTHON)
-        yield Bench(engine=engine, index=index, base=base, packages=packages, tools=publish_installers(index))
+        tools = publish_installers(index)
+        place = project(index, base, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="envbuild-project-"))))
+        bench = Bench(engine=engine, index=index, base=base, packages=packages, tools=tools, project=place)
+        typed_again(bench)
+        yield bench
 
 
 def main(argv: list[str] | None = None) -> int:

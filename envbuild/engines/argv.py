@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from envbuild.engines.protocol import BuildOptions, RunOptions
+
+INLINE = "type=inline"
+"""The one `--cache-to` that BuildKit inside an engine knows: the cache's records lie in the image that is pushed."""
+
+
+def without_client(options: BuildOptions) -> BuildOptions:
+    """Return `options` in the words of BuildKit inside an engine: inline is a build argument, a cache an image's name."""
+    inline = (("BUILDKIT_INLINE_CACHE", "1"),) if INLINE in options.cache_to else ()
+    return replace(
+        options,
+        build_args=(*options.build_args, *inline),
+        cache_to=tuple(one for one in options.cache_to if one != INLINE),
+        cache_from=tuple(_reference(one) for one in options.cache_from),
+    )
+
+
+def _reference(cache: str) -> str:
+    """Return the image that `type=registry,ref=IMAGE` names; what is written in another way stays as it is."""
+    pairs = dict(one.partition("=")[::2] for one in cache.split(","))
+    return pairs.get("ref", cache) if pairs.get("type") == "registry" else cache
 
 
 def buildx_arguments(
@@ -29,6 +50,7 @@ def buildkit_arguments(
     folder: Path, tags: tuple[str, ...], options: BuildOptions, secrets: Mapping[str, Path], *, identity: Path
 ) -> list[str]:
     """Return what follows `docker` to build `folder` with `DOCKER_BUILDKIT=1`; `identity` is the file that gets the image id."""
+    options = without_client(options)
     argv = ["build", "--progress=plain", f"--iidfile={identity}"]
     if options.output:
         argv.append(f"--output={options.output}")
@@ -44,6 +66,11 @@ def buildah_arguments(
     folder: Path, tags: tuple[str, ...], options: BuildOptions, secrets: Mapping[str, Path], *, identity: Path
 ) -> list[str]:
     """Return what follows `podman` or `buildah` to build `folder`; the docker format keeps the HEALTHCHECK."""
+    options = replace(
+        options,
+        cache_from=tuple(_reference(one) for one in options.cache_from),
+        cache_to=tuple(_reference(one) for one in options.cache_to),
+    )
     argv = ["build", "--format=docker", "--layers", f"--iidfile={identity}"]
     argv += [f"--cache-to={one}" for one in options.cache_to]
     if options.output:

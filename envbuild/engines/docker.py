@@ -15,7 +15,7 @@ from envbuild import programs
 from envbuild.context import Context
 from envbuild.core.errors import EngineError
 from envbuild.core.progress import SILENT, Progress
-from envbuild.engines.argv import buildkit_arguments, buildx_arguments, classic_arguments, run_arguments
+from envbuild.engines.argv import INLINE, buildkit_arguments, buildx_arguments, classic_arguments, run_arguments
 from envbuild.engines.building import BuildsDockerfiles, on_disk, read_identity, run_build, used_secrets, watched
 from envbuild.engines.docker_api import DockerApi
 from envbuild.engines.protocol import BuildOptions, BuiltImage, Container, RunOptions
@@ -160,7 +160,7 @@ def check_supported(kind: Builder, options: BuildOptions, secrets: Mapping[str, 
         EngineError: names what it cannot do and what could.
     """
     asked = {
-        "--cache-to": bool(options.cache_to),
+        "--cache-to": any(kind == "classic" or one != INLINE for one in options.cache_to),
         "--builder": bool(options.builder),
     }
     if kind in ("rest", "classic"):

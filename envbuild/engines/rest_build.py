@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from envbuild.context import Context, tar_context
+from envbuild.engines.argv import without_client
 from envbuild.engines.building import BuildFailedError
 from envbuild.engines.protocol import BuildOptions
 
@@ -24,6 +25,7 @@ _IMAGE = "moby.image.id"
 
 def build_parameters(tags: tuple[str, ...], options: BuildOptions) -> dict[str, Any]:
     """Return the query of `POST /build`."""
+    options = without_client(options)
     parameters: dict[str, Any] = {
         "version": "2",
         "t": list(tags),

@@ -135,6 +135,7 @@ def test_a_secret_that_nothing_uses_is_refused_and_one_of_ours_ignored(fake, tmp
         ("classic", BuildOptions(output="x"), "--output"),
         ("rest", BuildOptions(ssh=("default",)), "--ssh"),
         ("buildkit", BuildOptions(cache_to=("x",)), "--cache-to"),
+        ("classic", BuildOptions(cache_to=("type=inline",)), "--cache-to"),
         ("buildkit", BuildOptions(builder="x"), "--builder"),
     ],
 )

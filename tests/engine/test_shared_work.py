@@ -1,0 +1,102 @@
+"""Two engines and one registry: what one built, the other does not build again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from envbuild.core.definition import Definition
+from envbuild.core.keys import sha256
+from envbuild.core.lock import Lock, LockedBase, LockedPython
+from envbuild.core.plan import App, AppFile, Plan, make_plan
+from envbuild.engines.docker import DockerEngine
+from envbuild.engines.making import Wish, make_image
+from envbuild.engines.protocol import BuildOptions
+from tests.support.daemons import dockerd, temporary_folder
+from tests.support.index import Index
+from tests.support.installers import locked, publish_installers
+
+pytestmark = pytest.mark.engine
+
+PUSH = BuildOptions(network="host", push=True, cache_to=("type=inline",))
+
+
+@pytest.fixture(scope="module")
+def other_engine(engine) -> Iterator[str]:
+    """A second docker engine, which has nothing of the first one's."""
+    with temporary_folder() as folder, dockerd(folder) as host:
+        yield host
+
+
+@pytest.fixture
+def index() -> Iterator[Index]:
+    with Index() as server:
+        server.add("adder", "1.0", files={"adder.py": "x = 1\n"})
+        yield server
+
+
+def plan_of(index: Index, base_image, script: str) -> Plan:
+    lock = Lock(
+        definition_hash="",
+        platforms=("linux-64",),
+        pip=(locked(index, index.releases[0]),),
+        index_url=index.url,
+        tools=publish_installers(index),
+        python=LockedPython(version="3.11", provider="base", interpreter="/usr/bin/python3"),
+        base=LockedBase(reference=base_image.reference, digest=base_image.digest, distribution="debian 12"),
+    )
+    content = script.encode()
+    app = App(files=(AppFile(path="/var/azureml-app/main.py", content=content, sha256=sha256(content)),))
+    return make_plan(Definition(kind="requirements", name="shared", allow_distribution=("debian",)), lock, app=app)
+
+
+def downloads(index: Index) -> list[str]:
+    return [one for one in index.requests if one.endswith(".whl")]
+
+
+@pytest.mark.parametrize("kind", ["buildkit", "rest"])
+def test_what_one_engine_built_the_other_finds_by_its_key_or_in_its_cache(  # noqa: PLR0917
+    kind, on_engine, other_engine, index, base_image, monkeypatch
+):
+    name = f"{on_engine.registry}/shared/{kind}:1"
+    plan = plan_of(index, base_image, f"print('{kind}')\n")
+
+    def build(plan: Plan, options: BuildOptions) -> object:
+        engine = DockerEngine()
+        engine.builder = (kind, "" if kind == "rest" else on_engine.client)  # type: ignore[assignment]
+        return engine.image(plan, name=plan.image_name, tags=(name,), options=options)
+
+    monkeypatch.setattr(
+        "envbuild.engines.making.pick",
+        lambda _name: type(
+            "Engine", (), {"name": "docker", "image": lambda self, plan, **how: build(plan, how["options"])}
+        )(),
+    )
+    first = make_image(Wish(plans=(plan,), tags=(name,), options=PUSH))
+    assert first.built
+    fetched = len(downloads(index))
+    assert fetched == 2
+
+    # another machine: the same lock is found by its key's tag, and nothing is built or fetched
+    monkeypatch.setenv("DOCKER_HOST", other_engine)
+    again = make_image(Wish(plans=(plan,), tags=(name,), options=PUSH))
+    assert (again.built, again.engine, again.digest) == (False, "registry", first.digest)
+    assert DockerEngine().inspect(plan.image_name) is None
+
+    # another script: the dependency layer comes from the pushed image's inline cache
+    changed = plan_of(index, base_image, "print('changed')\n")
+    built = build(changed, replace(PUSH, push=False, cache_from=(f"type=registry,ref={name}",)))
+    assert built.built
+    assert len(downloads(index)) == fetched
+    layers = [
+        layers_of(host, image, monkeypatch) for host, image in ((on_engine.docker_host, name), (other_engine, name))
+    ]
+    assert layers[0][:-1] == layers[1][:-1]
+    assert layers[0][-1] != layers[1][-1]
+
+
+def layers_of(host: str, name: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    return list(DockerEngine().client.images.get(name).attrs["RootFS"]["Layers"])
