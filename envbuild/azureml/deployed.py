@@ -16,7 +16,7 @@ from envbuild.azureml.inference import InferenceConfig
 from envbuild.azureml.packaging import packaged, python_of, service_environment
 from envbuild.azureml.references import parse_reference
 from envbuild.azureml.registered import find
-from envbuild.core.errors import DefinitionError, ServiceError
+from envbuild.core.errors import DefinitionError, Problem, ServiceError
 from envbuild.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def _models(workspace: Workspace, deployment: Deployment) -> list[Model]:
         name, version, _ = parse_reference(source.reference)
         return [Model(workspace, name, version=version)]
     if source.path is None or not source.path.exists():
-        raise DefinitionError(f"the model {source.path} of deployment {deployment.name} does not exist")
+        message = f"{source.path} of deployment {deployment.name} does not exist"
+        raise DefinitionError(Problem(message=message, file=str(deployment.file), key="model.path"))
     made = Model.register(
         workspace, source.path, source.name or deployment.name, tags=dict(source.tags), description=source.description
     )

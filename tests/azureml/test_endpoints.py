@@ -10,6 +10,7 @@ import pytest
 from envbuild.azureml.core import Environment, Workspace
 from envbuild.azureml.endpoints import OnlineEndpoint
 from envbuild.cli.main import run as envbuild
+from tests.support.channel import python_module
 
 SCORE = """
 import json, os, time
@@ -144,3 +145,30 @@ def test_nothing_is_done_before_every_file_is_read(files, capsys):
     (files / "blue.yml").write_text(DEPLOYMENT.format(name="blue").replace("endpoint_name: my-endpoint\n", ""))
     assert envbuild(["deploy", "blue.yml"]) == 3
     assert "endpoint_name: is missing" in capsys.readouterr().err
+
+
+def test_an_environment_inside_the_file_is_locked_and_installed(ws, project, channel, conda_python, index):
+    for one in (*conda_python, python_module("adder", "1.0")):
+        channel.add(one)
+    index.add("werkzeug", "3.0", files={"werkzeug/__init__.py": ""})
+    index.add("granian", "2.0", files={"granian_is_not_here.py": ""})
+    pip = [f"--index-url {index.url}", "azureml-inference-server-http"]
+    conda = {"channels": [channel.url], "dependencies": ["python=3.11", "adder", "pip", {"pip": pip}]}
+    (project / "conda.yml").write_text(json.dumps(conda))
+    (project / "score.py").write_text(
+        "import adder\n\n\ndef init():\n    pass\n\n\ndef run(data):\n    return adder.__version__\n"
+    )
+    deployment = {
+        "name": "blue",
+        "endpoint_name": "locked",
+        "code_configuration": {"code": ".", "scoring_script": "score.py"},
+        "environment": {"image": "ubuntu:24.04", "conda_file": "conda.yml"},
+    }
+    (project / "blue.yml").write_text(json.dumps(deployment))
+    assert envbuild(["deploy", "blue.yml"]) == 0
+    endpoint = OnlineEndpoint(ws, "locked")
+    try:
+        assert invoke(endpoint) == "1.0"
+        assert endpoint.values["deployments"]["blue"]["environment"].startswith("CliV2AnonymousEnvironment:")
+    finally:
+        endpoint.delete()
