@@ -7,12 +7,14 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from envbuild.cli.model_asset import add_create, add_update
 from envbuild.cli.model_profile import add_profile
 
 if TYPE_CHECKING:
+    from envbuild.azureml.core.run import Run
+    from envbuild.azureml.core.workspace import Workspace as AzureWorkspace
     from envbuild.workspace.models import RegisteredModel
     from envbuild.workspace.workspace import Workspace
 
@@ -28,7 +30,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     listing.add_argument("-l", "--latest", action="store_true", help="the latest version of each")
     listing.set_defaults(run=_list)
     show = verbs.add_parser("show", help="one model")
-    show.add_argument("model", metavar="NAME[:VERSION]", help="without a version: the latest")
+    show.add_argument("model", nargs="?", default="", metavar="NAME[:VERSION]", help="without a version: the latest")
+    show.add_argument("-i", "--model-id", "-n", "--name", dest="named", default="", metavar="NAME[:VERSION]", help="the same, as Azure's command says it")  # fmt: skip
     show.set_defaults(run=_show)
     download = verbs.add_parser("download", help="write a model's files to a folder")
     download.add_argument(
@@ -72,6 +75,13 @@ def _add_register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     register.add_argument(
         "--property", action="append", default=[], metavar="KEY=VALUE", help="repeatable; cannot be changed later"
     )
+    needed = register.add_argument_group("what a service of it needs")
+    needed.add_argument("--cpu-cores", "--cc", type=float, metavar="N", help="CPUs")
+    needed.add_argument("--memory-gb", "--gb", type=float, metavar="GB", help="memory")
+    needed.add_argument("--gpu-cores", "--gc", type=int, metavar="N", help="GPUs")
+    samples = register.add_argument_group("samples")
+    samples.add_argument("--sample-input-dataset-id", default="", metavar="NAME[:V]", help="a registered data set")
+    samples.add_argument("--sample-output-dataset-id", default="", metavar="NAME[:V]", help="a registered data set")
     register.set_defaults(run=_register)
 
 
@@ -122,53 +132,48 @@ def pairs(texts: list[str]) -> dict[str, str]:
 
 
 def _register(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.triggers import fire
-    from envbuild.workspace.models import register_model
-
-    if arguments.run_id or arguments.experiment_name:
-        return _register_from_run(arguments)
-    workspace = find_workspace(arguments.workspace, create=True)
-    model = register_model(
-        workspace,
-        arguments.name,
-        arguments.model_path,
-        framework=arguments.model_framework,
-        framework_version=arguments.model_framework_version,
-        description=arguments.description,
-        tags=pairs(arguments.tag),
-        properties=pairs(arguments.property),
-    )
-    for name in fire(workspace, model):
-        print(f"note: trigger {name} was started; `envbuild trigger logs {name}` shows what it says", file=sys.stderr)
-    print_models([model], as_json=arguments.json)
-    return 0
-
-
-def _register_from_run(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.core.experiment import Experiment
-    from envbuild.azureml.core.run import Run
+    from envbuild.azureml.core.dataset import Dataset
+    from envbuild.azureml.core.model import Model
+    from envbuild.azureml.core.resource_configuration import ResourceConfiguration
     from envbuild.azureml.core.workspace import Workspace
-    from envbuild.core.errors import WorkspaceError
 
-    workspace = Workspace(find_workspace(arguments.workspace))
-    if arguments.run_id:
-        run = Run.get(workspace, arguments.run_id)
+    workspace = Workspace(find_workspace(arguments.workspace, create=True))
+    needed = {"cpu": arguments.cpu_cores, "memory_in_gb": arguments.memory_gb, "gpu": arguments.gpu_cores}
+    samples = {"input": arguments.sample_input_dataset_id, "output": arguments.sample_output_dataset_id}
+    about: dict[str, Any] = {
+        "tags": pairs(arguments.tag),
+        "properties": pairs(arguments.property),
+        "description": arguments.description,
+        "model_framework": arguments.model_framework,
+        "model_framework_version": arguments.model_framework_version,
+        "resource_configuration": ResourceConfiguration(**needed) if any(needed.values()) else None,
+        **{f"sample_{key}_dataset": Dataset.get_by_id(workspace, one) for key, one in samples.items() if one},
+    }
+    run = _run(workspace, arguments)
+    if run is not None:
+        model = run.register_model(arguments.name, arguments.model_path.as_posix(), **about)
     else:
-        runs = Run.list(Experiment(workspace, arguments.experiment_name))
-        if not runs:
-            raise WorkspaceError(f"experiment {arguments.experiment_name} has no run")
-        run = runs[-1]
-    model = run.register_model(
-        arguments.name,
-        arguments.model_path.as_posix(),
-        tags=pairs(arguments.tag),
-        properties=pairs(arguments.property),
-        description=arguments.description,
-        model_framework=arguments.model_framework,
-        model_framework_version=arguments.model_framework_version,
-    )
+        model = Model.register(workspace, arguments.model_path, arguments.name, **about)
+    for name in model.triggered:
+        print(f"note: trigger {name} was started; `envbuild trigger logs {name}` shows what it says", file=sys.stderr)
     print_models([model.stored], as_json=arguments.json)
     return 0
+
+
+def _run(workspace: AzureWorkspace, arguments: argparse.Namespace) -> Run | None:
+    """Return the run whose outputs hold the model, or None where the path is one of this machine."""
+    from envbuild.azureml.core.experiment import Experiment
+    from envbuild.azureml.core.run import Run
+    from envbuild.core.errors import WorkspaceError
+
+    if arguments.run_id:
+        return Run.get(workspace, arguments.run_id)
+    if not arguments.experiment_name:
+        return None
+    runs = Run.list(Experiment(workspace, arguments.experiment_name))
+    if not runs:
+        raise WorkspaceError(f"experiment {arguments.experiment_name} has no run")
+    return runs[-1]
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -181,9 +186,13 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    from envbuild.core.errors import WorkspaceError
     from envbuild.workspace.models import get_model
 
-    print_models([get_model(find_workspace(arguments.workspace), arguments.model)], as_json=arguments.json)
+    name = arguments.model or arguments.named
+    if not name:
+        raise WorkspaceError("no model is named", hint="envbuild model show NAME")
+    print_models([get_model(find_workspace(arguments.workspace), name)], as_json=arguments.json)
     return 0
 
 

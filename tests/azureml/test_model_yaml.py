@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from envbuild.azureml.core import Dataset, Model
 from envbuild.azureml.model_yaml import read_model
 from envbuild.cli.main import run as envbuild
 from envbuild.core.errors import DefinitionError
@@ -69,3 +70,19 @@ def test_a_mistake_is_named_with_its_place(file, old, new, key, problem):
     with pytest.raises(DefinitionError, match=problem) as refused:
         read_model(file)
     assert [one.key for one in refused.value.problems] == [key]
+
+
+def test_what_a_model_needs_and_its_samples_are_kept(ws, project, capsys):
+    (project / "m.txt").write_text("m")
+    (project / "rows.csv").write_text("a\n1\n")
+    Dataset.Tabular.from_delimited_files("rows.csv").register(ws, "rows")
+    command = ["model", "register", "-n", "needy", "-p", "m.txt", "--cc", "2", "--gb", "0.5"]
+    assert envbuild([*command, "--sample-input-dataset-id", "rows:1"]) == 0
+    found = Model(ws, "needy")
+    assert found.resource_configuration.serialize() == {"cpu": 2.0, "memoryInGB": 0.5, "gpu": None}
+    assert found.serialize()["sampleInputDatasetId"] == "rows:1"
+    capsys.readouterr()
+    assert envbuild(["model", "show", "-i", "needy:1"]) == 0
+    assert capsys.readouterr().out.startswith("needy:1")
+    assert envbuild(["model", "show"]) == 10
+    assert envbuild([*command, "--sample-input-dataset-id", "absent"]) == 10

@@ -39,6 +39,9 @@ Tags = Mapping[str, str] | Sequence[str | Sequence[str]]
 class Model:
     """One version of a registered model. What was registered never changes; tags, description and new properties do."""
 
+    triggered: Sequence[str] = ()
+    """The triggers that were started by its registration."""
+
     class Framework:
         """The frameworks whose models are served without a script, and the names of others."""
 
@@ -133,8 +136,9 @@ class Model:
             stored = change_model(
                 workspace.core, stored, tags={**stored.tags, **missing}, description=description or None
             )
-        fire(workspace.core, stored)
-        return Model._of(workspace, stored)
+        made = Model._of(workspace, stored)
+        made.triggered = fire(workspace.core, stored)
+        return made
 
     @staticmethod
     def list(
