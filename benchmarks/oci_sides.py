@@ -91,7 +91,6 @@ class Bench:
     def oci(self, names: Sequence[str], *words: str, cache: Path | None = None) -> dict[str, object]:
         """Assemble the image of `names` as a person does, with the further `words`; return what `--json` tells."""
         env = {**self.engine.environment(), "ENVBUILD_CACHE_DIR": str(cache or self.cache)}
-        env.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed
         argv = [sys.executable, "-m", "envbuild", "image", "--engine", "oci", "--locked", "--json", "--quiet", *words]
         return dict(json.loads(run(argv, cwd=self.definition(names), env=env).stdout))
 

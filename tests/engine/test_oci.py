@@ -244,8 +244,8 @@ def test_what_one_engine_pushed_is_found_by_the_other(on_engine, registry, base_
     assert third.built
 
 
-@pytest.mark.parametrize("engine", ["docker", "oci"])
-def test_a_missing_library_is_named_whichever_engine_builds(on_engine, base_image, index, tmp_path, engine):
+@pytest.mark.parametrize("builder", ["docker", "oci"])
+def test_a_missing_library_is_named_whichever_engine_builds(on_engine, base_image, index, tmp_path, builder):
     said = []
 
     class Notes(Progress):
@@ -261,11 +261,32 @@ def test_a_missing_library_is_named_whichever_engine_builds(on_engine, base_imag
         index_url=index.url,
         python=LockedPython(version="3.11", provider="base", interpreter="/usr/bin/python3.11"),
     )
-    image = api.image(made, engine=engine, reuse=False, options=BuildOptions(network="host"), progress=Notes())
-    assert (image.built, image.engine) == (True, engine)
+    image = api.image(made, engine=builder, reuse=False, options=BuildOptions(network="host"), progress=Notes())
+    assert (image.built, image.engine) == (True, builder)
     [note] = [text for text in said if "nothing has" in text]
     assert note.startswith("fast needs libgomp.so.1")
     assert "libgomp1" in note
+
+
+def test_own_steps_are_run_by_docker_and_the_reason_is_said(on_engine, base_image, index, tmp_path):
+    said = []
+
+    class Notes(Progress):
+        def note(self, text):
+            said.append(text)
+
+    made = plan(
+        tmp_path,
+        pip=[released(index, index.add("adder", "1.0"))],
+        base=locked(base_image),
+        more='pip = ["adder"]\ndocker-steps = ["RUN echo done > /step"]',
+        index_url=index.url,
+        python=LockedPython(version="3.11", provider="base", interpreter="/usr/bin/python3.11"),
+    )
+    image = api.image(made, engine="oci", options=BuildOptions(network="host"), progress=Notes())
+    assert (image.built, image.engine) == (True, "docker")
+    assert any("docker builds it" in text and "Docker steps of its own" in text for text in said)
+    assert on_engine.run(image.name, "cat", "/step").strip() == "done"
 
 
 def test_an_index_of_two_platforms_is_pushed_and_found_again(on_engine, registry, index, tmp_path):

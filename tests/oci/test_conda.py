@@ -108,6 +108,14 @@ def test_a_link_script_is_refused_with_the_way_out(tmp_path, channel, base, scri
     assert "--engine docker" in caught.value.problems[0].hint
 
 
+def test_a_link_script_that_only_speaks_is_left_out(tmp_path, channel, base):
+    script = b"echo 'set TOOL_HOME' >> $PREFIX/.messages.txt\n"
+    files = {"bin/.tool-post-link.sh": script, "share/tool.txt": b"tool"}
+    _, found = assembled(tmp_path, channel, [make_conda("tool", "1.0", subdir="linux-64", files=files)], base)
+    assert found["opt/env/share/tool.txt"][0] == b"tool"
+    assert "opt/env/.messages.txt" not in found
+
+
 def test_two_packages_with_one_path_clash_unless_their_bytes_are_the_same(tmp_path, channel, base):
     def package(name, content):
         return make_conda(name, content.decode(), subdir="linux-64", files={"share/common.txt": content})
