@@ -1,4 +1,4 @@
-"""Buildah: builds and moves images; it runs no containers."""
+"""Buildah: builds and moves images; a command can be run in one, but no service."""
 
 from __future__ import annotations
 
@@ -27,3 +27,16 @@ class BuildahEngine(CliEngine):
             labels=tuple(sorted((config.get("Labels") or {}).items())),
             config=config,
         )
+
+    def printed(self, name: str, command: tuple[str, ...]) -> str:
+        """Return what `command` prints in a working container of the image `name`, which is gone then.
+
+        Raises:
+            ProgramError: the container cannot be made.
+        """
+        container = self.run("from", "--pull-never", name).stdout.strip()
+        try:
+            said = self.run("run", "--network=none", container, "--", *command, check=False)
+        finally:
+            self.run("rm", container)
+        return said.stdout or said.stderr

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import cast
 
 from envbuild.core.errors import EngineError, EnvbuildError
 from envbuild.core.plan import PREFIX, Plan
 from envbuild.core.platforms import image_platform
 from envbuild.core.progress import Progress
 from envbuild.engines import elf
+from envbuild.engines.buildah import BuildahEngine
 from envbuild.engines.libraries import MissingLibrary, missing_libraries, note_missing
-from envbuild.engines.protocol import ContainerEngine, RunOptions
+from envbuild.engines.protocol import ContainerEngine, ImageEngine, RunOptions
 
 _LIMIT = 120.0
 """Seconds that a scan of an image may take."""
 
 
-def missing_in_image(engine: ContainerEngine, name: str) -> tuple[MissingLibrary, ...]:
+def missing_in_image(engine: ImageEngine, name: str) -> tuple[MissingLibrary, ...]:
     """Return what is missing in the image `name`: its own Python looks, in a container of its own.
 
     Raises:
@@ -26,14 +28,9 @@ def missing_in_image(engine: ContainerEngine, name: str) -> tuple[MissingLibrary
     """
     source = Path(elf.__file__).read_text(encoding="utf-8")
     command = (f"{PREFIX}/bin/python", "-I", "-S", "-c", source, PREFIX)
-    container = engine.start(name, RunOptions(command=command))
-    try:
-        end = time.monotonic() + _LIMIT
-        while engine.running(container) and time.monotonic() < end:
-            time.sleep(0.05)
-        return _missing(engine.logs(container))
-    finally:
-        engine.stop(container, patience=0)
+    if isinstance(engine, BuildahEngine):
+        return _missing(engine.printed(name, command))
+    return _missing(_printed(cast("ContainerEngine", engine), name, command))
 
 
 def missing_in_prefix(prefix: Path) -> tuple[MissingLibrary, ...]:
@@ -42,7 +39,7 @@ def missing_in_prefix(prefix: Path) -> tuple[MissingLibrary, ...]:
     return missing_libraries(files, elf.provided())
 
 
-def check_image(engine: ContainerEngine, name: str, plan: Plan, progress: Progress) -> None:
+def check_image(engine: ImageEngine, name: str, plan: Plan, progress: Progress) -> None:
     """Tell what is missing in the image `name` of `plan` that `engine` has just built, as far as it can be run here."""
     if plan.definition.user_managed or plan.lock.python is None or plan.selection.platform != image_platform():
         return
@@ -53,6 +50,17 @@ def check_image(engine: ContainerEngine, name: str, plan: Plan, progress: Progre
         progress.note(f"whether libraries are missing is not known: {error.problems[0].message}")
         return
     note_missing(found, progress)
+
+
+def _printed(engine: ContainerEngine, name: str, command: tuple[str, ...]) -> str:
+    container = engine.start(name, RunOptions(command=command, network="none"))
+    try:
+        end = time.monotonic() + _LIMIT
+        while engine.running(container) and time.monotonic() < end:
+            time.sleep(0.05)
+        return engine.logs(container)
+    finally:
+        engine.stop(container, patience=0)
 
 
 def _missing(printed: str) -> tuple[MissingLibrary, ...]:

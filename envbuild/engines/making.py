@@ -14,8 +14,7 @@ from envbuild.core.keys import canonical, sha256
 from envbuild.core.plan import Plan
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
-from envbuild.engines.detect import BUILDERS, RUNNERS, first_working, pick
-from envbuild.engines.library_check import check_image
+from envbuild.engines.detect import BUILDERS, first_working, pick
 from envbuild.engines.protocol import BuildOptions, Engine, Image, ImageEngine
 from envbuild.engines.registry_reuse import mark_with_key, reuse_from_registry
 from envbuild.net.registry import RegistryClient
@@ -182,8 +181,10 @@ def _made(engine: Engine, wish: Wish, progress: Progress) -> Image:
         progress=progress,
     )
     elsewhere = wish.options.builder or wish.options.output or wish.options.target
-    if image.built and engine.name in RUNNERS and not elsewhere:
-        check_image(RUNNERS[engine.name](), image.id or image.name, plan, progress)
+    if image.built and engine.name in BUILDERS and not elsewhere:
+        from envbuild.engines.library_check import check_image
+
+        check_image(BUILDERS[engine.name](), image.id or image.name, plan, progress)
     return image
 
 

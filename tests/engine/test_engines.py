@@ -23,6 +23,7 @@ from envbuild.engines.base_digest import inspect_base
 from envbuild.engines.buildah import BuildahEngine
 from envbuild.engines.detect import pick
 from envbuild.engines.docker import DockerEngine
+from envbuild.engines.library_check import missing_in_image
 from envbuild.engines.podman import PodmanEngine
 from envbuild.engines.protocol import BuildOptions, ContainerEngine, ImageEngine, RunOptions
 from tests.support.index import Index
@@ -131,6 +132,8 @@ def test_every_engine_builds_keeps_runs_and_moves_an_image(builder, plan, on_eng
     assert not again.built
     assert builder.inspect("other:2").id == found.id
 
+    if not isinstance(builder, PodmanEngine):  # which runs here with words of its own only
+        assert missing_in_image(builder, name) == ()
     if isinstance(builder, DockerEngine):
         serve(builder, name)
     elif isinstance(builder, PodmanEngine):
