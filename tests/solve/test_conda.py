@@ -12,6 +12,7 @@ import pytest
 from envbuild.core.errors import SolveError
 from envbuild.net.clean import AUTHORITIES
 from envbuild.solve.conda import CondaSolver
+from envbuild.solve.conda_process import _engine_folder
 from envbuild.solve.options import SolveOptions
 from tests.solve.conda_asking import answer, request, solve, spec, versions
 from tests.solve.repodata import Records
@@ -297,6 +298,15 @@ def test_a_channel_that_wants_credentials_says_where_to_put_them_and_shows_none(
             solve("foo", channels=[wrong])
     assert "RATTLER_AUTH_FILE" in str(caught.value)
     assert "wr0ng-pass" not in str(caught.value)
+
+
+def test_a_version_of_the_engine_that_is_not_known_runs_over_asyncio(records, tmp_path, monkeypatch):
+    engine = tmp_path / "engine"
+    (engine / "py_rattler-9.0.dist-info").mkdir(parents=True)
+    (engine / "rattler").symlink_to(Path(_engine_folder(), "rattler"), target_is_directory=True)
+    monkeypatch.setattr("envbuild.solve.conda_process._engine_folder", lambda: str(engine))
+    found = solve("python=3.11", "alpha", channels=[records.write(tmp_path)])
+    assert found["alpha"].version == "2.0"
 
 
 def test_one_conversation_answers_many_questions_and_fetches_once(records):
