@@ -180,6 +180,15 @@ class Definition:
         """The definition hash: SHA-256 over all that can change the answer, in written order."""
         return sha256(canonical(_answer_relevant(self)))
 
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """The extras that are asked of pip's packages, `name[one,two]` for each name that has any, sorted."""
+        asked: dict[str, set[str]] = {}
+        for one in self.pip:
+            if one.name and one.extras:
+                asked.setdefault(one.name, set()).update(one.extras)
+        return tuple(f"{name}[{','.join(sorted(extras))}]" for name, extras in sorted(asked.items()))
+
     def conda_for(self, platform: str) -> tuple[CondaSpec, ...]:
         """Return the conda specs that `platform` (a conda subdir) asks for."""
         return tuple(spec for spec in self.conda if not spec.platforms or platform in spec.platforms)

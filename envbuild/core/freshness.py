@@ -36,6 +36,7 @@ def _reasons(definition: Definition, lock: Lock) -> Iterator[Problem]:
     if definition.user_managed:
         return
     yield from _python(definition, lock)
+    yield from _extras(definition, lock)
     for platform in lock.platforms:
         conda = {one.name: one for one in lock.conda if one.platform == platform}
         yield from _conda_side(definition, conda, platform)
@@ -81,6 +82,16 @@ def _python(definition: Definition, lock: Lock) -> Iterator[Problem]:
         return
     if not accepted.contains(lock.python.version, prereleases=True):
         yield definition.origin.problem(f"python {text} is asked for, but the lock is for {lock.python.version}")
+
+
+def _extras(definition: Definition, lock: Lock) -> Iterator[Problem]:
+    for text in sorted(set(definition.extras) ^ set(lock.extras)):
+        name = text.partition("[")[0]
+        origin = next((one.origin for one in definition.pip if one.name == name), definition.origin)
+        if text in definition.extras:
+            yield origin.problem(f"{text} is asked for, but the lock was not made with these extras")
+        elif not any(one.startswith(f"{name}[") for one in definition.extras):
+            yield origin.problem(f"the lock was made for {text}, whose extras nobody asks for any more")
 
 
 def _conda_side(definition: Definition, packages: dict[str, CondaPackage], platform: str) -> Iterator[Problem]:
@@ -140,7 +151,7 @@ def _pip_side(definition: Definition, lock: Lock, conda: dict[str, CondaPackage]
     environment = marker_environment(lock, PLATFORMS[platform])
     packages: dict[str, list[PipPackage]] = {}
     for one in lock.pip:
-        if not one.platforms or platform in one.platforms:
+        if (not one.platforms or platform in one.platforms) and _holds(one.marker, environment):
             packages.setdefault(one.name, []).append(one)
     wanted = [one for one in definition.pip if _applies(one, environment)]
     included = any(one.kind == "include" for one in wanted)
@@ -154,11 +165,15 @@ def _pip_side(definition: Definition, lock: Lock, conda: dict[str, CondaPackage]
 
 
 def _applies(requirement: PipRequirement, environment: dict[str, str]) -> bool:
-    if not requirement.marker:
+    return _holds(requirement.marker, environment)
+
+
+def _holds(marker: str, environment: dict[str, str]) -> bool:
+    if not marker:
         return True
     from packaging.markers import Marker
 
-    return Marker(requirement.marker).evaluate(environment)
+    return Marker(marker).evaluate(environment, context="lock_file")
 
 
 def _requirement(
@@ -167,8 +182,6 @@ def _requirement(
     origin, text = requirement.origin, requirement.text
     if requirement.kind == "include":
         yield origin.problem(f"what {requirement.target} holds is read by `envbuild lock` alone")
-    elif requirement.extras:
-        yield origin.problem(f"{text} asks for extras, which a lock does not record")
     elif not found:
         if not any(normalize(name) == requirement.name for name in conda):
             yield origin.problem(f"{text} is asked for, but the lock has no {requirement.name or text} ({platform})")

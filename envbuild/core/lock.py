@@ -150,6 +150,7 @@ class Lock:
 
     `exclude_newer` is the cutoff (RFC 3339) that the solve used, so that the same definition gives the same lock any day.
     `tools` are the installers that a Dockerfile uses (`uv`, `py-rattler`), pinned and hashed like everything else.
+    `extras` are those that the definition asked of pip's packages, `name[one,two]` each.
     """
 
     definition_hash: str
@@ -164,6 +165,7 @@ class Lock:
     extra_index_urls: tuple[str, ...] = ()
     index_pins: tuple[IndexPin, ...] = ()
     virtual_packages: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
     tools: tuple[PipPackage, ...] = ()
     solver: str = ""
     pip_resolver: str = ""

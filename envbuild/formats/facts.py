@@ -23,6 +23,7 @@ class Facts(TypedDict):
     extra_index_urls: tuple[str, ...]
     index_pins: tuple[IndexPin, ...]
     virtual_packages: tuple[str, ...]
+    extras: tuple[str, ...]
     solver: str
     pip_resolver: str
     exclude_newer: str
@@ -41,6 +42,7 @@ def to_facts(lock: Lock) -> dict[str, object]:
             "extra-index-urls": [without_credentials(one) for one in lock.extra_index_urls],
             "index-pins": list(map(str, lock.index_pins)),
             "virtual-packages": list(lock.virtual_packages),
+            "extras": list(lock.extras),
             "solver": lock.solver,
             "pip-resolver": lock.pip_resolver,
             "exclude-newer": lock.exclude_newer,
@@ -79,6 +81,7 @@ def read_facts(table: Table) -> Facts:
         extra_index_urls=checks.urls(table, "extra-index-urls"),
         index_pins=checks.index_pins(table, "index-pins"),
         virtual_packages=table.texts("virtual-packages"),
+        extras=table.texts("extras"),
         solver=table.text("solver"),
         pip_resolver=table.text("pip-resolver"),
         exclude_newer=table.text("exclude-newer"),

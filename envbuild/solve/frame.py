@@ -32,6 +32,7 @@ def frame(task: Task, base: LockedBase, python: LockedPython | None) -> Lock:
         index_url=definition.index.index_url,
         extra_index_urls=definition.index.extra_index_urls,
         index_pins=definition.index.pins,
+        extras=() if definition.user_managed else definition.extras,
         virtual_packages=() if definition.user_managed else virtual_part(task, base),
         pip_resolver=version_of(task.options.pip_resolver, task.options.pip_resolver) if definition.pip else "",
         exclude_newer=task.options.exclude_newer,

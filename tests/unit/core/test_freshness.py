@@ -84,3 +84,29 @@ def test_a_conda_package_that_nothing_needs_any_more_is_stale():
 def test_a_name_that_conda_provides_satisfies_pip():
     definition = replace(CONDA, pip=(requirement("numpy"),))
     assert not any("numpy" in reason for reason in reasons(definition, CONDA_LOCK))
+
+
+def extra(name, *extras, specifier="", line=1):
+    text = f"{name}[{','.join(extras)}]{specifier}"
+    return replace(requirement(name, specifier, line=line), text=text, extras=extras)
+
+
+def test_extras_that_the_lock_was_made_with_are_satisfied():
+    definition = replace(DEFINITION, pip=(extra("pandas", "excel"), requirement("numpy", ">=1")))
+    lock = replace(LOCK, definition_hash=definition.hash, extras=definition.extras)
+    assert (
+        reasons(replace(definition, pip=(extra("pandas", "excel", specifier=">=2"), requirement("numpy"))), lock) == []
+    )
+
+
+def test_other_extras_than_the_locks_are_stale_and_named_with_their_line():
+    lock = replace(LOCK, extras=("pandas[excel]",))
+    [more] = reasons(replace(DEFINITION, pip=(extra("pandas", "excel", "html", line=7), requirement("numpy"))), lock)
+    assert more == "requirements.txt:7: pandas[excel,html] is asked for, but the lock was not made with these extras"
+    assert "nobody asks for any more" in str(reasons(replace(DEFINITION, pip=(*DEFINITION.pip[::-1],)), lock))
+
+
+def test_a_package_whose_marker_excludes_the_platform_is_not_left_over():
+    lock = replace(LOCK, pip=(*LOCK.pip, pip_package("pywin32", "306", marker="sys_platform == 'win32'")))
+    more = (*DEFINITION.pip, requirement("pywin32", marker='sys_platform == "win32"'))
+    assert reasons(replace(DEFINITION, pip=more), lock) == []

@@ -179,6 +179,7 @@ def locks(draw, conda=True):
         index_url=draw(st.sampled_from(["", INDEX])),
         extra_index_urls=draw(st.sampled_from([(), ("https://index.example/extra/simple",)])),
         index_pins=draw(st.sampled_from([(), PINS])),
+        extras=draw(st.sampled_from([(), ("requests[socks]", "uvicorn[a,standard]")])),
         virtual_packages=draw(st.sampled_from([(), ("__glibc=2.35=0", "__cuda=12.4=0")])),
         tools=tuple(draw(pip_packages(name)) for name in draw(st.lists(names, max_size=2, unique=True))),
         solver=draw(st.sampled_from(["", "rattler 0.28.0"])),
