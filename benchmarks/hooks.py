@@ -1,8 +1,8 @@
 """What our pre-commit hooks take on projects with 50 environments: `python -m benchmarks.hooks [--check] [--json]`.
 
 Two projects in which nothing changed since the locks were made: one pyproject.toml with 50 environments, and 50 folders with an
-environment.yml and a conda-lock.yml each. The peer is pre-commit itself: the same run with a hook that does nothing. What counts is
-the time that a person waits longer: the least of several rounds on each side, for other work on the machine only adds to it.
+environment.yml and a conda-lock.yml each. The peer is pre-commit itself: the same run with a hook that does nothing, in turn. What counts
+is the time that a person waits: the least of several rounds on each side, for other work on the machine only adds to it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tests.support.locked_project import BASE, make_lock, pip_package
 ROOT = Path(__file__).parents[1]
 ENVIRONMENTS, PACKAGES, ROUNDS = 50, 120, 7
 HOOKS = ("envbuild-lock-check", "envbuild-secrets", "envbuild-dockerfile")
-BAR = 0.3
-"""Seconds that a hook may add to what pre-commit itself takes: a fraction of a second."""
+BAR = 2.0
+"""A hook may add as much as pre-commit itself takes, which is a fraction of a second; so the bar means the same on a busy machine."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -64,7 +64,7 @@ def _row(what: str, hook: str, project: Path, env: Mapping[str, str]) -> Row:
         peer="a hook that does nothing",
         ours=[mine],
         theirs=[other],
-        bar=(other + BAR) / other,
+        bar=BAR,
         notes={"added": round(mine - other, 3)},
     )
 

@@ -112,7 +112,8 @@ def _run(arguments: argparse.Namespace) -> int:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except EnvbuildError as error:
-        return _report(error, as_json=getattr(arguments, "json", False))
+        as_json = getattr(arguments, "json", False) or getattr(arguments, "format", "") == "json"
+        return _report(error, as_json=as_json)
     except KeyboardInterrupt:
         print("envbuild: interrupted", file=sys.stderr)
         return 130

@@ -80,6 +80,12 @@ def test_what_cannot_be_compared_is_said_in_one_line(here, capsys, words):
     assert not (here / "x").exists()
 
 
+def test_an_error_is_json_too(here, capsys):
+    code, out, _ = run(capsys, "--against", "nosuch", "--json")
+    answer = json.loads(out)
+    assert (code, answer["ok"], answer["exit_code"]) == (4, False, 4)
+
+
 def test_outside_of_git(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))

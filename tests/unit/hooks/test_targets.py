@@ -1,8 +1,10 @@
 """Which environments a set of changed files bears on."""
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from envbuild.core.errors import DefinitionError
 from envbuild.hooks.targets import Target, files_below, find_targets
@@ -98,3 +100,32 @@ def test_all_files_below_leave_hidden_and_installed_ones_out(here):
         Path(folder).mkdir(parents=True)
         Path(folder, "requirements.txt").write_text("alpha\n")
     assert [str(one) for one in files_below(here)] == ["pylock.toml", "pyproject.toml", "sub/requirements.txt"]
+
+
+FIRES = re.compile(yaml.safe_load((Path(__file__).parents[3] / ".pre-commit-hooks.yaml").read_text())[0]["files"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("environment.yml", "envs/gpu.yml", "conda_dependencies.yml", "requirements/base.txt", "dev-requirements.in", "setup.cfg"),
+        *("a/pyproject.toml", "pixi.toml", "Pipfile", "azureml_environment.json", "inferenceConfig.json", "train.runconfig"),
+        *("MLmodel", "MLproject", "conda-lock.yml", "sub/conda-lock.gpu.yml", "pylock.toml", "pylock.gpu.toml"),
+    ],
+)  # fmt: skip
+def test_pre_commit_fires_on_whatever_may_drift(name):
+    assert FIRES.search(name)
+
+
+@pytest.mark.parametrize("name", ["train.py", "README.md", "package.json", "ruff.toml", "uv.lock"])
+def test_pre_commit_does_not_fire_on_the_rest(name):
+    assert not FIRES.search(name)
+
+
+def test_a_definition_of_any_name_leads_to_its_lock_and_other_files_to_nothing(here):
+    Path("gpu.yml").write_text("channels: []\ndependencies: [{pip: [alpha]}]\n")
+    make_lock(Path("gpu.yml"), [pip_package("alpha", "1.0")])
+    for name in ("mkdocs.yml", "notes.txt"):
+        Path(name).write_text("a: b\n")
+    [target] = find_targets([Path("gpu.yml"), Path("mkdocs.yml"), Path("notes.txt")]).targets
+    assert (target.definition, target.lock) == (Path("gpu.yml"), Path("pylock.gpu.toml"))
