@@ -153,6 +153,11 @@ def exclusive(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def can_be_path(text: str) -> bool:
+    """Tell whether `text` can name a file: no system takes a null character, or a name of more than 255 bytes in a path."""
+    return "\0" not in text and all(len(part.encode("utf-8", "replace")) < 256 for part in text.split("/"))
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of the file `path`, read in pieces.
 

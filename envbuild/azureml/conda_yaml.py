@@ -111,9 +111,9 @@ def checked(structure: Any, file: str) -> Any:
 def _no_lists(structure: dict[str, Any]) -> list[str]:
     """Return the keys that need a list and have none."""
     entries = structure.get("dependencies") or []
-    found = [key for key in ("channels", "dependencies") if not isinstance(structure.get(key) or [], list)]
+    found = [key for key in ("channels", "dependencies") if not isinstance(structure.get(key), (list, type(None)))]
     blocks = [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
-    return [*found, *("dependencies.pip" for one in blocks if not isinstance(one.get("pip") or [], (list, str)))]
+    return [*found, *("dependencies.pip" for one in blocks if not isinstance(one.get("pip"), (list, str, type(None))))]
 
 
 def plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from envbuild.azureml.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
 from envbuild.azureml.saved import environment_json, environment_parts, from_json, without_secrets
 from envbuild.azureml.sections import ContainerRegistry
 from envbuild.core.errors import DefinitionError, Problem, ServiceError
-from envbuild.files import write_atomic
+from envbuild.files import can_be_path, write_atomic
 
 _OLD = {
     "runtime": "runtime",
@@ -164,15 +164,11 @@ def _read(path: Path) -> dict[str, Any]:
         raise DefinitionError(Problem(message=f"cannot be read: {error}", file=str(path))) from error
     if not isinstance(content, dict):
         raise DefinitionError(Problem(message="is not an inference configuration: a map is needed", file=str(path)))
-    odd = [key for key in _TEXTS if not _is_text(content.get(key) or "")]
+    given = {key: content.get(key) for key in _TEXTS if content.get(key) is not None}
+    odd = [key for key, value in given.items() if not isinstance(value, str) or not can_be_path(value)]
     if odd:
         raise DefinitionError([Problem(message="a text is needed", file=str(path), key=key) for key in odd])
     registry = content.get("baseImageRegistry")
     if isinstance(registry, dict):
         content["baseImageRegistry"] = from_json(ContainerRegistry, registry, "baseImageRegistry")
     return content
-
-
-def _is_text(value: object) -> bool:
-    """Tell whether `value` is a text that may be a path: a name of more than 255 characters is none."""
-    return isinstance(value, str) and "\0" not in value and all(len(part) < 256 for part in value.split("/"))

@@ -18,6 +18,7 @@ from envbuild.azureml.references import parse_reference
 from envbuild.azureml.registered import find
 from envbuild.azureml.v2 import load_environment, parse_yaml, register
 from envbuild.core.errors import DefinitionError, Problem, WorkspaceError
+from envbuild.files import can_be_path
 from envbuild.read.findings import Findings
 from envbuild.read.nodes import Node
 from envbuild.read.text import decode, mend
@@ -80,7 +81,7 @@ def load_job(workspace: Workspace, path: Path) -> Job:
     content = _of_today(parse_yaml(text, path.name))
     problems, values = list(_misshapen(content, places, path.name)), _Values()
     if not problems:
-        problems = list(_problems(content, path.name))
+        problems = list(_problems(content, path))
         values = values if problems and problems[0].key == "type" else _values(workspace, content, path)
         problems += values.problems
     if problems:
@@ -129,8 +130,8 @@ def _misshapen(content: Mapping[str, Any], places: Node, file: str) -> Iterator[
         yield Problem(message=f"is {timeout!r}; seconds are needed", file=file, key="limits.timeout")
 
 
-def _problems(content: Mapping[str, Any], file: str) -> Iterator[Problem]:
-    kind = _other_kind(content)
+def _problems(content: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    file, kind = path.name, _other_kind(content)
     if kind:
         yield Problem(message=f"is {kind}; a command job is run", file=file, key="type", hint="type: command")
         return
@@ -145,8 +146,9 @@ def _problems(content: Mapping[str, Any], file: str) -> Iterator[Problem]:
     instances = (content.get("resources") or {}).get("instance_count", 1)
     if instances not in (1, None):
         yield Problem(message=f"asks for {instances} machines", file=file, key="resources.instance_count")
-    if str(content.get("code") or "").startswith(("azureml:", *_AWAY, "git+")):
-        yield Problem(message="is not a folder of this machine", file=file, key="code")
+    code = content.get("code")
+    if code and (code.startswith(("azureml:", *_AWAY, "git+")) or _here(code, path.parent) is None):
+        yield Problem(message=f"{code!r} is not a folder of this machine", file=file, key="code")
 
 
 def _other_kind(content: Mapping[str, Any]) -> str:
@@ -222,10 +224,16 @@ def _input(workspace: Workspace, written: Any, folder: Path) -> str | Path:
         return Path(data.paths[0] if alone else data.folder)
     if place.startswith(_AWAY):
         raise WorkspaceError(f"{place} is not on this machine", hint="download it, and name the path")
-    found = (folder / place.removeprefix("file:")).resolve()
-    if not found.exists():
-        raise WorkspaceError(f"{found} does not exist", hint="the path counts from the job's file")
+    found = _here(place.removeprefix("file:"), folder)
+    if found is None:
+        raise WorkspaceError(f"{folder / place} does not exist", hint="the path counts from the job's file")
     return found
+
+
+def _here(text: str, folder: Path) -> Path | None:
+    """Return where `text` leads to from `folder`, or None where nothing is."""
+    found = (folder / text).resolve() if can_be_path(text) else None
+    return found if found is not None and found.exists() else None
 
 
 def _text(value: Any) -> str:

@@ -41,6 +41,8 @@ def start_run(experiment: Experiment, config: Any, tags: dict[str, str]) -> Run:
     config = getattr(config, "script_run_config", config)
     settings: RunConfiguration = config.run_config
     source = Path(config.source_directory)
+    if not source.is_dir():
+        raise DefinitionError(f"source_directory {source} is no folder", hint="it holds the script and what it needs")
     if config.script and not (source / config.script).is_file():
         raise DefinitionError(f"{source} has no {config.script}", hint="the script counts from source_directory")
     workspace = experiment.workspace

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import zipfile
 from collections.abc import Callable
@@ -43,7 +42,7 @@ class Output:
             return None
         try:
             data = b"".join(base64.b64decode(line, validate=True) for line in self._sent[1:])
-        except binascii.Error:
+        except ValueError:
             data = b""
         if sha256(data) != self._sent[0].strip():
             raise NetworkError("what the job made did not come back whole: the cluster's log lacks a part of it")

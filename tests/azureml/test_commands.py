@@ -236,6 +236,8 @@ def test_an_environment_inside_a_job_is_anonymous(ws, project, python_channel, c
         ("command: x\nenvironment: own\ninputs: {d: {type: uri_file}}\n", "has no path"),
         ("command: x\nenvironment: own\nversion: 1\n", "is a command component"),
         ("command: x\nenvironment: {build: {path: absent}}\n", "has no Dockerfile"),
+        ("command: x\nenvironment: own\ncode: absent\n", "job.yml:3: code: 'absent' is not a folder"),
+        ("command: x\nenvironment: own\ninputs: {d: {path: " + "x" * 300 + "}}\n", "does not exist"),
         ("command: [x]\nenvironment: own\n", "job.yml:1: command: is a list; a text is needed"),
         ("command: x\nenvironment: [own]\n", "a text or a map is needed"),
         ("command: x\nenvironment: own\ninputs: [a]\n", "job.yml:3: inputs: is a list; a map is needed"),

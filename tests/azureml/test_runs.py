@@ -380,6 +380,8 @@ def test_what_cannot_run_is_said_before_anything_starts(ws, project, own):
     exp = Experiment(ws, "e")
     with pytest.raises(DefinitionError, match=r"has no absent\.py"):
         exp.submit(ScriptRunConfig(script="absent.py", environment=own))
+    with pytest.raises(DefinitionError, match="absent is no folder"):
+        exp.submit(ScriptRunConfig("absent", "t.py", environment=own))
     with pytest.raises(DefinitionError, match="cpu-cluster"):
         exp.submit(ScriptRunConfig(script="t.py", environment=own, compute_target="cpu-cluster"))
     with pytest.raises(DefinitionError):
@@ -441,6 +443,9 @@ def test_a_run_configuration_is_loaded_from_its_file(project):
     with pytest.raises(DefinitionError) as odd:
         RunConfiguration.load(project, "odd")
     assert {one.key for one in odd.value.problems} == {"arguments", "nodeCount", "history.directoriesToWatch"}
+    (project / ".azureml/odd.runconfig").write_bytes(b"script: \xff")
+    with pytest.raises(DefinitionError, match="odd"):
+        RunConfiguration.load(project, "odd")
 
 
 def test_what_a_run_logs_is_json(tmp_path, monkeypatch):

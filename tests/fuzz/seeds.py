@@ -14,6 +14,7 @@ from pathlib import Path
 import zstandard
 
 from envbuild.net.images import OCI_MANIFEST, Descriptor, digest_of
+from tests.fuzz.azureml import azureml_seeds
 from tests.security.fields import FIELDS
 from tests.support.wheel import make_wheel
 from tests.unit.formats import samples
@@ -164,6 +165,7 @@ def seeds(name: str) -> tuple[bytes, ...]:
         "lock: mamba.json": [samples.MAMBA.encode()],
         "lock: explicit.txt": [samples.EXPLICIT.encode()],
         "lock header": _files("conda-lock*.yml", "pylock*.toml"),
+        **azureml_seeds(),
         "definition: pixi": _files("pixi.toml"),
         "definition: Pipfile": [_PIPFILE],
         "definition: setup.cfg": [_SETUP_CFG],

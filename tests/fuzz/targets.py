@@ -52,6 +52,7 @@ from envbuild.render.own_dockerfile import prepare
 from envbuild.serving.plain_http import ScoringServer, _Conversation
 from envbuild.serving.settings import Settings
 from envbuild.solve.base_contents import from_configuration
+from tests.fuzz.azureml import AZUREML_TARGETS
 from tests.security.fields import _PARSERS, _include
 from tests.security.judge import docker_value
 from tests.support.process_state import unchanged_process
@@ -303,6 +304,7 @@ TARGETS: Mapping[str, Target] = {
     "server request": _request,
     "wire request": _wire,
     "index page": _index_page,
+    **AZUREML_TARGETS,
 }
 
 

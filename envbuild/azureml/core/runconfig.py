@@ -14,6 +14,8 @@ from envbuild.azureml.data.data_reference import DataReference
 from envbuild.azureml.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
 from envbuild.azureml.saved import environment_parts
 from envbuild.core.errors import DefinitionError, Problem
+from envbuild.files import can_be_path
+from envbuild.read.text import decode
 
 __all__ = [
     "DEFAULT_CPU_IMAGE",
@@ -79,7 +81,7 @@ class RunConfiguration:
         """
         place = _find(Path(path), name)
         try:
-            content = yaml.safe_load(place.read_text(encoding="utf-8-sig"))
+            content = yaml.safe_load(decode(place.read_bytes(), str(place)))
         except (OSError, yaml.YAMLError) as error:
             raise DefinitionError(Problem(message=f"cannot be read: {error}", file=str(place))) from error
         if not isinstance(content, dict):
@@ -128,12 +130,9 @@ def _environment(content: Any, place: Path) -> Environment | None:
     if written := made.python.conda_dependencies_file:
         # the path counts from the project, which holds the folder of the configuration
         places = [place.parent.parent / written, place.parent / written]
-        try:
-            found = next((one for one in places if one.is_file()), places[0])
-        except (OSError, ValueError) as error:
-            raise DefinitionError(
-                Problem(message=f"names no file: {error}", file=str(place), key="environment")
-            ) from error
+        if not can_be_path(written):
+            raise DefinitionError(Problem(message="names no file", file=str(place), key="condaDependenciesFile"))
+        found = next((one for one in places if one.is_file()), places[0])
         made.python.conda_dependencies = CondaDependencies(found)
         made.python.conda_dependencies_file = None
     return made
