@@ -13,14 +13,24 @@ import random
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
-from tests.fuzz.mutate import mutated
-from tests.fuzz.seeds import WORDS, seeds
-from tests.fuzz.targets import TARGETS, run
+if "--atheris" in sys.argv:
+    import atheris  # type: ignore[import-not-found]
+
+    # only ours: to instrument all that is imported takes longer than a run
+    watched = atheris.instrument_imports(include=["envbuild"])
+else:
+    watched = nullcontext()
+with watched:
+    from tests.fuzz.mutate import mutated
+    from tests.fuzz.seeds import WORDS, seeds
+    from tests.fuzz.targets import TARGETS, run, void
 
 SECONDS = 2.0
 MEMORY = 2 << 30
@@ -107,16 +117,14 @@ def table(rows: list[Row]) -> str:
     return "\n".join([*lines, f"| **all** | {total:,} | | {total / max(seconds, 1e-9):,.0f} a second | {found} |"])
 
 
-def by_coverage(name: str, cases: int) -> None:
-    """Let libFuzzer choose the inputs of one target; it ends the process."""
-    import atheris  # type: ignore[import-not-found]
-
-    atheris.instrument_all()
-    atheris.Setup(
-        [sys.argv[0], f"-runs={cases}", "-max_len=4000", "-timeout=5", "-rss_limit_mb=2048"],
-        lambda data: run(name, data),
-    )
-    atheris.Fuzz()
+def by_coverage(name: str, cases: int, seconds: float) -> None:
+    """Let libFuzzer choose the inputs of one target from its usual ones; it ends the process."""
+    with tempfile.TemporaryDirectory(prefix="envbuild-corpus-") as folder:
+        for number, seed in enumerate(seeds(name)):
+            Path(folder, str(number)).write_bytes(seed)
+        limits = ["-max_len=4000", "-timeout=5", "-rss_limit_mb=2048", f"-max_total_time={int(seconds)}"]
+        atheris.Setup([sys.argv[0], f"-runs={cases}", *limits, folder], lambda data: void(run(name, data)))
+        atheris.Fuzz()
 
 
 def main() -> int:
@@ -129,7 +137,7 @@ def main() -> int:
     said = parser.parse_args()
     names = said.target or list(TARGETS)
     if said.atheris:
-        by_coverage(names[0], said.cases)
+        by_coverage(names[0], said.cases, said.seconds)
     with bounds():
         share = said.seconds / len(names)
         rows = [fuzz(name, said.cases // len(names), time.perf_counter() + share, said.seed) for name in names]
