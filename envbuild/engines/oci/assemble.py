@@ -82,13 +82,14 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembler:
-    """Assembles images into `store`; `root` is where relative paths of a lock start."""
+    """Assembles images into `store`; `root` is where relative paths of a lock start. `made` is told of each layer at once."""
 
     settings: OciSettings = field(default_factory=OciSettings)
     store: Store = field(default_factory=Store)
     registry: RegistryClient = field(default_factory=RegistryClient)
     root: Path = Path()
     progress: Progress = SILENT
+    made: Callable[[StoredLayer], None] = lambda _: None
 
     def assemble(self, plan: Plan, *, previous: Sequence[Sequence[str]] = (), fresh: bool = False) -> Assembled:
         """Return the image of `plan`; `previous` are the packages of an earlier image's layers, `fresh` makes all anew.
@@ -192,6 +193,7 @@ class Assembler:
 
             def one(draft: _Draft, key: str, found: StoredLayer | None) -> StoredLayer:
                 made = found or self.store.layer(key, how, places, lambda tar: draft.write(tar, coming), fresh=fresh)
+                self.made(made)
                 step.advance(1, draft.title)
                 return made
 

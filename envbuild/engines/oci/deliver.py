@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from envbuild.core.errors import EngineError, IntegrityError
 from envbuild.core.plan import Plan
 from envbuild.engines.oci.assemble import Assembled, Assembler
 from envbuild.engines.oci.earlier import previous_packages
+from envbuild.engines.oci.early_push import pushing_early
 from envbuild.engines.oci.output import Output
 from envbuild.engines.oci.outputs import push, write_docker_archive, write_layout, write_oci_archive
 
@@ -34,7 +36,8 @@ def deliver(
         PlanError, NetworkError, IntegrityError, EngineError: it cannot be assembled, or not be taken there.
     """
     previous = previous_layers(assembler, plan)
-    made = assembler.assemble(plan, previous=previous, fresh=fresh)
+    with _sending(assembler, destination) as sending:
+        made = sending.assemble(plan, previous=previous, fresh=fresh)
     try:
         identity = _write(made, assembler, destination)
     except IntegrityError:
@@ -43,6 +46,16 @@ def deliver(
         identity = _write(made, assembler, destination)
     assembler.store.name(destination.names, made.manifest)
     return made, identity
+
+
+@contextmanager
+def _sending(assembler: Assembler, destination: Destination) -> Iterator[Assembler]:
+    """Yield what assembles, and sends each layer at once where a registry gets the image."""
+    if destination.output.kind != "registry":
+        yield assembler
+        return
+    with pushing_early(assembler.registry, assembler.store, destination.names[1:]) as made:
+        yield replace(assembler, made=made)
 
 
 def previous_layers(assembler: Assembler, plan: Plan) -> Sequence[Sequence[str]]:

@@ -24,6 +24,7 @@ from envbuild.net.registry import RegistryClient
 from envbuild.net.registry_push import referrers
 from tests.oci.making import MERGED_USR, layout, on_disk, plan, two_platforms
 from tests.unit.net.conftest import server  # noqa: F401 - a fixture
+from tests.unit.net.loopback import Answer
 from tests.unit.net.samples import FakeRegistry
 
 PUSH = BuildOptions(push=True)
@@ -240,6 +241,26 @@ def test_several_platforms_are_one_index_from_one_lock(registry, docker, tmp_pat
     assert all(len(referrers(client, reference.with_digest(one.digest))) == 2 for one in found)
     with pytest.raises(EngineError, match="one platform at a time"):
         make_image(Wish(plans=wanted.plans, tags=wanted.tags, options=PUSH, engine="docker", reuse=False))
+
+
+def test_each_layer_is_sent_once_and_what_failed_early_is_sent_in_the_end(registry, docker, tmp_path):
+    packages = [
+        on_disk(tmp_path / "wheels", name, "1.0", files={f"{name}.bin": random.Random(name).randbytes(2 << 20)})
+        for name in "abc"
+    ]
+    made = plan(tmp_path, pip=packages, base=layout(tmp_path / "base", MERGED_USR))
+    image = make_image(wish(made, registry, engine="oci"))
+    sent = [one.path.partition("digest=")[2] for one in registry.asked("PUT", "/blobs/uploads/")]
+    assert len(sent) == len(set(sent)) == 1 + 1 + 1 + 3  # base, configuration, what is without packages, three packages
+    client = RegistryClient()
+    assert (
+        client.resolve(ImageReference.parse(registry.reference("team/app:1")), parse_platform("linux-64")).digest
+        == image.digest
+    )
+    registry.faults["POST /v2/team/other/blobs/uploads/"] = [Answer(status=403)]
+    again = make_image(wish(made, registry, "team/other:1", engine="oci"))
+    assert again.digest == image.digest
+    assert not registry.faults["POST /v2/team/other/blobs/uploads/"]
 
 
 def test_a_push_needs_a_name(made):
