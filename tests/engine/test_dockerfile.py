@@ -283,6 +283,36 @@ def test_conda_packages_are_installed_without_leaving_an_installer(on_engine, co
     assert found == ""
 
 
+RECORDER = """case "$1" in --version) echo "VERSION";; *) mkdir -p /opt/env; \
+{ echo "$*"; env; cat /run/envbuild/conda/explicit.txt; } > /opt/env/record;; esac"""
+
+
+def with_recorder(program: str, version: str) -> Definition:
+    """A definition whose base has a `program` that records how it is called: no registry that tests reach has a real one."""
+    script = RECORDER.replace("VERSION", version)
+    step = f"RUN printf '%s\\n' '#!/bin/sh' '{script}' > /usr/local/bin/{program} && chmod 755 /usr/local/bin/{program}"
+    return replace(CONDA, docker_steps=(step,))
+
+
+@pytest.mark.parametrize("program", ["conda", "micromamba"])
+def test_the_bases_own_conda_is_given_every_url_with_its_hash(program, on_engine, conda_lock, tmp_path):
+    lock = replace(conda_lock, conda=tuple(replace(one, md5="e" * 32) for one in conda_lock.conda))
+    plan = make_plan(with_recorder(program, "conda 23.1.0"), lock)
+    build(on_engine, plan, tmp_path, "recorded", conda_installer=program)
+    record = on_engine.run("recorded", "cat", "/opt/env/record").splitlines()
+    assert record[0] == "create --yes --quiet --prefix /opt/env --file /run/envbuild/conda/explicit.txt"
+    assert {"CONDA_PKGS_DIRS=/run/envbuild/cache/conda", "SOURCE_DATE_EPOCH=315532800"} <= set(record)
+    listed = record[record.index("@EXPLICIT") + 1 :]
+    assert listed == [f"{one.url}#{one.md5}" for one in lock.conda]
+
+
+def test_a_conda_that_is_too_old_is_refused(on_engine, conda_lock, tmp_path):
+    lock = replace(conda_lock, conda=tuple(replace(one, md5="e" * 32) for one in conda_lock.conda))
+    with pytest.raises(ProgramError, match=r"this base image has conda 4\.4\.11; conda 4\.5 or later is needed"):
+        plan = make_plan(with_recorder("conda", "conda 4.4.11"), lock)
+        build(on_engine, plan, tmp_path, conda_installer="conda")
+
+
 def test_conda_bytes_that_are_not_those_of_the_lock_are_refused(on_engine, conda_lock):
     lock = conda_lock
     changed = tuple(replace(one, sha256="0" * 64) if one.name == "greeter" else one for one in lock.conda)

