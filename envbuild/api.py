@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from envbuild.core.lock import Lock
     from envbuild.core.plan import App, Plan
     from envbuild.engines.local import LocalEnvironment
-    from envbuild.engines.local_service import LocalService
     from envbuild.engines.protocol import BuildOptions, Image
     from envbuild.render import RenderOptions
     from envbuild.solve.conda import CondaSolver
@@ -376,52 +374,3 @@ def install(
     selection = select(lock, this_platform().subdir)
     urls = UrlVariables.of(definition)
     return install_locally(lock, selection, prefix, folder=root, progress=progress, urls=urls)
-
-
-@contextmanager
-def serve_local(
-    package: Package, *, port: int, folder: Path | None = None, progress: Progress = SILENT
-) -> Iterator[LocalService]:
-    """Serve `package` as a process of this machine on 127.0.0.1:`port` while the block runs.
-
-    Raises:
-        ServiceError: the service ended or did not answer; with the end of its log.
-    """
-    from tempfile import TemporaryDirectory
-
-    from envbuild.engines.local_service import running, start_service
-
-    plan = package.plan
-    if plan.app is None:
-        raise ServiceError("there is nothing to serve")
-    environment = install(plan.lock, definition=plan.definition, root=package.root, progress=progress)
-    with TemporaryDirectory(prefix="envbuild-service-") as temporary:
-        target = folder or Path(temporary)
-        service = start_service(
-            plan.app, environment.python, target, port=port, variables=dict(plan.definition.variables)
-        )
-        with running(service):
-            yield service
-
-
-@contextmanager
-def serve_container(image: Image, plan: Plan, *, port: int) -> Iterator[str]:
-    """Serve `image` (made from `plan`) in a container on 127.0.0.1:`port` while the block runs; yield its URL.
-
-    Raises:
-        ServiceError: the container ended or did not answer; with the end of its log.
-    """
-    from envbuild.engines.detect import container_engine
-    from envbuild.engines.local_service import wait_until_healthy
-    from envbuild.engines.protocol import RunOptions
-
-    engine = container_engine(image.engine)
-    container = engine.start(image.id or image.name, RunOptions(ports=((plan.config.port, port),)))
-    try:
-        url = container.url(plan.config.port)
-        wait_until_healthy(
-            f"{url}{plan.config.health}", alive=lambda: engine.running(container), log=lambda: engine.logs(container)
-        )
-        yield url
-    finally:
-        engine.stop(container)

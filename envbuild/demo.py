@@ -21,6 +21,7 @@ from envbuild.core.plan import Plan
 from envbuild.core.progress import Progress
 from envbuild.engines.detect import container_engine
 from envbuild.files import new_folder
+from envbuild.served import serve_container, serve_local
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +155,7 @@ def _serve(package: api.Package, folder: Path, engine: str, progress: Progress) 
             if engine != "auto":
                 raise
             progress.note(f"no container: {error.problems[0].message.splitlines()[0]}; the local engine serves instead")
-    with api.serve_local(package, port=free_port(), progress=progress) as service:
+    with serve_local(package, port=free_port(), progress=progress) as service:
         return "local", ask(f"{service.url}/score", rows)
 
 
@@ -163,7 +164,7 @@ def _serve_container(plan: Plan, root: Path, engine: str, rows: bytes, progress:
         raise EngineError(f"the base image {plan.lock.base.reference} is out of reach")
     runner = container_engine(engine).name
     image = api.image(plan, engine=runner, root=root, progress=progress)
-    with api.serve_container(image, plan, port=free_port()) as url:
+    with serve_container(image, plan, port=free_port()) as url:
         return image.engine, ask(f"{url}/score", rows)
 
 

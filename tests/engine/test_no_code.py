@@ -8,6 +8,7 @@ import pytest
 
 from envbuild import api
 from envbuild.demo import free_port
+from envbuild.served import serve_container
 from tests.engine.test_road import build, post
 
 pytestmark = [
@@ -84,7 +85,7 @@ def test_models_without_a_script_answer_from_their_images(project, on_engine, ca
     }
     answers = {}
     for framework, (package, image) in made.items():
-        with api.serve_container(image, package.plan, port=free_port()) as url:
+        with serve_container(image, package.plan, port=free_port()) as url:
             answers[framework] = post(url, asked[framework])
             if framework == "scikit-learn":
                 answers["probabilities"] = post(url, {"data": rows})["predict_proba"]

@@ -10,6 +10,7 @@ from envbuild import api, programs
 from envbuild.app import Scoring
 from envbuild.demo import free_port
 from envbuild.engines.protocol import BuildOptions
+from envbuild.served import serve_container
 from envbuild.workspace.models import register_model
 from envbuild.workspace.workspace import Workspace
 
@@ -82,7 +83,7 @@ def post(url, body):
 
 
 def answer_of(image, plan):
-    with api.serve_container(image, plan, port=free_port()) as url:
+    with serve_container(image, plan, port=free_port()) as url:
         return post(url, {"data": [1, 2, 3]})
 
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from envbuild.engines.argv import (
+    INLINE,
     buildah_arguments,
     buildkit_arguments,
     buildx_arguments,
     classic_arguments,
     run_arguments,
+    without_client,
 )
 from envbuild.engines.protocol import BuildOptions, RunOptions
 
@@ -43,6 +45,10 @@ SHARED = [
 ]
 
 
+# those that know no kinds of caches take the name of an image
+BY_NAME = [one.replace("type=registry,ref=", "") for one in SHARED]
+
+
 def test_buildx_with_everything() -> None:
     assert buildx_arguments(FOLDER, ("a", "b"), FULL, SECRETS, metadata=TOLD) == [
         "buildx",
@@ -68,7 +74,16 @@ def test_buildx_loads_unless_the_image_goes_elsewhere() -> None:
 
 def test_an_old_clients_buildkit() -> None:
     argv = buildkit_arguments(FOLDER, ("a", "b"), FULL, SECRETS, identity=TOLD)
-    assert argv == ["build", "--progress=plain", "--iidfile=/told", *SHARED]
+    assert argv == ["build", "--progress=plain", "--iidfile=/told", *BY_NAME]
+
+
+def test_inline_caches_are_a_build_argument_where_there_is_no_buildx() -> None:
+    options = without_client(
+        BuildOptions(build_args=(("A", "1"),), cache_to=(INLINE,), cache_from=("r.example/c", "type=gha"))
+    )
+    assert options == BuildOptions(
+        build_args=(("A", "1"), ("BUILDKIT_INLINE_CACHE", "1")), cache_from=("r.example/c", "type=gha")
+    )
 
 
 def test_the_legacy_builder_gets_no_secrets() -> None:
@@ -82,8 +97,7 @@ def test_the_legacy_builder_gets_no_secrets() -> None:
 
 def test_buildah_and_podman_keep_the_healthcheck() -> None:
     argv = buildah_arguments(FOLDER, ("a", "b"), FULL, SECRETS, identity=TOLD)
-    cache = "--cache-to=type=registry,ref=r.example/c,mode=max"
-    assert argv == ["build", "--format=docker", "--layers", "--iidfile=/told", cache, *SHARED]
+    assert argv == ["build", "--format=docker", "--layers", "--iidfile=/told", "--cache-to=r.example/c", *BY_NAME]
 
 
 def test_a_container_with_everything() -> None:
