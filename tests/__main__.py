@@ -48,14 +48,14 @@ def main(arguments: Sequence[str]) -> int:
     everything = "--all" in arguments
     arguments = [one for one in arguments if one != "--all"]
     tests = _pytest("tests", [*arguments, "-n", "2", "-m", "not engine" if everything else "not engine and not slow"])
-    results = [*checks, tests, _engine_tests(arguments)]
+    results = [*checks, tests, _engine_tests(arguments, "engine" if everything else "engine and not slow")]
     print(f"\nenvbuild: {', '.join(map(str, results))}", flush=True)
     return int(any(result.code for result in results))
 
 
-def _engine_tests(arguments: Sequence[str]) -> Result:
+def _engine_tests(arguments: Sequence[str], marker: str) -> Result:
     """Run the engine tests among `arguments`; the engine is started only if there are any."""
-    name, marked = "engine tests", [*arguments, "-m", "engine"]
+    name, marked = "engine tests", [*arguments, "-m", marker]
     listing = programs.run([*PYTEST, *marked, "--collect-only", "-q"], cwd=ROOT, check=False)
     if listing.code == NO_TESTS:
         return Result(name=name, code=0, counts="none asked for")
