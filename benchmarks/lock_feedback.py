@@ -31,8 +31,10 @@ CLASHES = (
     ("numpy scikit-learn", "tensorflow==2.16.1"),
     ("sqlalchemy flask", "apache-airflow==2.8.0"),
     ("requests pandas", "pandasai==2.0.0"),
+    ("python numpy pandas", "tensorflow==2.15.0"),
+    ("python>=3.9 scikit-learn", "numba==0.58.1"),
 )
-"""What conda gives, and the pin over it."""
+"""What conda gives, and the pin over it; Python is 3.11 unless it is written, and then pip's side may ask for another."""
 
 
 def measure(*, full: bool) -> Iterator[Row | Count]:
@@ -46,7 +48,8 @@ def measure(*, full: bool) -> Iterator[Row | Count]:
         for number, (conda, pin) in enumerate(CLASHES):
             folder = Path(name, str(number))
             folder.mkdir()
-            lines = "".join(f"  - {one}\n" for one in ("python=3.11", *conda.split(), "pip"))
+            python = [] if conda.startswith("python") else ["python=3.11"]
+            lines = "".join(f"  - {one}\n" for one in (*python, *conda.split(), "pip"))
             text = f"channels:\n  - conda-forge\ndependencies:\n{lines}"
             alone = _time(folder, text, url)[0]
             try:
