@@ -139,6 +139,7 @@ def redeploy(
     if models is None and not own:
         own = str(values.get("own_image", ""))
     end(service)
+    (service.record.folder / "deploy.log").unlink(missing_ok=True)
     port = config.port or service.port
     service.record.change(status="Transitioning", error="", pid=None, container="", own_image=own, port=port)
     _start(service.record, service.workspace, chosen, inference, stored, framework)

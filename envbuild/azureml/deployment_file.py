@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def read_deployment(path: Path) -> Common:
     for key, value in _leaves(content):
         name = names.get(key)
         if name is None:
-            hint = ", ".join(sorted(names))
+            hint = ", ".join(get_close_matches(key, names) or sorted(names))
             problems.append(Problem(message=f"computeType {kind} has no such key", file=str(path), key=key, hint=hint))
         elif value is not None:
             settings[name] = str(path.parent / str(value)) if name in _FILES else value

@@ -125,10 +125,10 @@ def deploy(workspace: Workspace, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _workspace(arguments: argparse.Namespace) -> Workspace:
+def _workspace(arguments: argparse.Namespace, *, create: bool = False) -> Workspace:
     from envbuild.azureml.core.workspace import Workspace
 
-    return Workspace(find_workspace(arguments.workspace))
+    return Workspace(find_workspace(arguments.workspace, create=create))
 
 
 def _one(arguments: argparse.Namespace) -> Webservice:
@@ -138,7 +138,7 @@ def _one(arguments: argparse.Namespace) -> Webservice:
 
 
 def _deploy(arguments: argparse.Namespace) -> int:
-    return deploy(_workspace(arguments), arguments)
+    return deploy(_workspace(arguments, create=True), arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:
