@@ -107,5 +107,7 @@ def _named(name: str, old: list[Any], new: list[Any]) -> Iterator[str]:
 def _lines(definition: Definition, name: str) -> str:
     origins: list[Origin] = [one.origin for one in definition.conda if one.name == name]
     origins += [one.origin for one in definition.pip if one.name == name]
+    apt = zip(definition.apt, definition.apt_origins, strict=False)
+    origins += [origin for one, origin in apt if one.partition("=")[0] == name]
     places = ", ".join(str(origin) for origin in origins if origin.file)
     return f" ({places})" if places else ""

@@ -1,6 +1,8 @@
 from dataclasses import replace
 
+from envbuild.core.definition import Origin
 from envbuild.core.explain import explain, layer_record
+from envbuild.core.lock import LockedApt
 from envbuild.core.plan import App, AppFile, make_plan
 from tests.unit.core.values import pip_definition, pip_lock, pip_package, requirement
 
@@ -45,3 +47,13 @@ def test_a_changed_file_and_variable_are_named():
 def test_layers_that_come_and_go_are_named():
     found = changes(app=None)
     assert found["files"].reasons == ("is no longer there",)
+
+
+def test_an_apt_package_names_its_line():
+    definition = replace(DEFINITION, apt=("curl=8",), apt_origins=(Origin(file="pyproject.toml", line=6),))
+    before = [
+        layer_record(one) for one in make_plan(DEFINITION, replace(LOCK, apt=LockedApt(packages=("git",)))).layers
+    ]
+    lock = replace(LOCK, apt=LockedApt(packages=("git", "curl=8")))
+    found = {one.kind: one.reasons for one in explain(make_plan(definition, lock), before)}
+    assert found["apt"] == ("curl: not there → curl=8 (pyproject.toml:6)",)
