@@ -46,12 +46,14 @@ class Record:
     def values(self) -> dict[str, Any]:
         """What the record says now; `status` is Failed where the process that worked on it is gone."""
         found = self.workspace.catalogue.record(self.kind, self.id) or {}
-        if found and found.get("status") not in FINAL and not is_alive(found.get("pid")):
+        if found and found.get("status") not in FINAL and not _is_same(found.get("pid"), found.get("pid_begun")):
             found = {**found, "status": "Failed", "error": found.get("error") or "the process that worked on it ended"}
         return found
 
     def change(self, **values: Any) -> None:
-        """Write `values` over those of the record."""
+        """Write `values` over those of the record; a `pid` with when its process began, as ids come again."""
+        if "pid" in values:
+            values["pid_begun"] = begun(values["pid"])
         self.workspace.catalogue.change_record(self.kind, self.id, values)
 
     def wait(self, *, show: Path | None = None) -> dict[str, Any]:
@@ -150,3 +152,18 @@ def is_alive(pid: object) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def begun(pid: object) -> str | None:
+    """Return when the process `pid` began, in clock ticks since this machine's start, and which start that was; None where Linux does not say."""
+    try:
+        # the name, in parentheses, may hold anything; the 22nd field is the 20th behind it: proc_pid_stat(5)
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()} {fields[19]}"
+    except (OSError, IndexError):
+        return None
+
+
+def _is_same(pid: object, then: object) -> bool:
+    """Tell whether the process `pid` is there, and the one that began `then` (None: nobody knows)."""
+    return is_alive(pid) and (then is None or not isinstance(pid, int) or begun(pid) in (then, None))

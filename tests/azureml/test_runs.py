@@ -20,6 +20,7 @@ from envbuild.azureml.core.run import _OfflineRun
 from envbuild.azureml.core.runconfig import RunConfiguration
 from envbuild.azureml.core.workspace import WorkspaceException
 from envbuild.azureml.job import load_job
+from envbuild.azureml.records import Record
 from envbuild.azureml.running import snapshot, target_of
 from envbuild.azureml.train.estimator import Estimator
 from envbuild.azureml.widgets import RunDetails
@@ -258,7 +259,7 @@ def test_a_run_configuration_has_an_environment_to_change(ws, project):
 def test_a_run_of_ones_own_process_is_logged_to_and_ended(ws, project):
     exp = Experiment(ws, "notebook")
     run = exp.start_logging(snapshot_directory=None)
-    assert run.status == "Running"
+    assert run.status == run.wait_for_completion()["status"] == "Running"
     for value in (0.5, 0.25):
         run.log("loss", value)
     run.log_row("rows", x=1)
@@ -418,6 +419,17 @@ def test_a_run_whose_process_is_gone_has_failed(ws, project):
     run = Run(Experiment(ws, "e"), "r")
     assert run.status == "Failed"
     assert "ended" in run.get_details()["error"]
+
+
+def test_another_process_of_the_same_number_is_not_the_one_that_ran(ws):
+    record = Record(ws.core, "run", "r")
+    record.change(experiment="e", status="Running", pid=os.getpid())
+    run = Run(Experiment(ws, "e"), "r")
+    assert run.status == "Running"
+    ws.core.catalogue.change_record("run", "r", {"pid_begun": "an earlier start 1"})
+    assert run.status == "Failed"
+    record.change(pid=None)
+    assert run.status == "Running"
 
 
 def test_a_run_configuration_is_loaded_from_its_file(project):

@@ -130,6 +130,10 @@ class Run(RunContext):
         Raises:
             ServiceError: the run failed, with the end of its log (unless `raise_on_error` is False).
         """
+        values = self.record.values
+        if values.get("target") == INTERACTIVE and values.get("pid") == os.getpid():
+            # nobody but the caller could end it
+            return self.get_details()
         values = self.record.wait(show=self.log_file if show_output else None)
         if values.get("status") == "Failed" and raise_on_error:
             tail = "\n".join(self.get_all_logs().splitlines()[-20:])
