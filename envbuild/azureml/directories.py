@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,25 +15,6 @@ if TYPE_CHECKING:
     from envbuild.azureml.core.environment import Environment
 
 _SIDE = frozenset({CONDA_FILE, DOCKERFILE})
-
-
-class OfTheClassToo:
-    """A method that may be called on the class: it is then that of a fresh one, named after the folder `path`.
-
-    The documents write `Environment.save_to_directory(path=…)`; what was saved is returned either way.
-    """
-
-    def __init__(self, method: Callable[..., Any]) -> None:
-        """Wrap `method`."""
-        self._method, self.__doc__ = method, method.__doc__
-
-    def __get__(self, one: Any, owner: type) -> Callable[..., Any]:
-        def call(path: str | Path, overwrite: bool = False) -> Any:
-            chosen = one if one is not None else owner(Path(path).name)
-            self._method(chosen, path, overwrite)
-            return chosen
-
-        return call
 
 
 def load(path: Path) -> tuple[Any, dict[str, Any] | None]:

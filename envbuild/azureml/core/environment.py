@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.azureml.class_calls import OfTheClassToo
 from envbuild.azureml.core.conda_dependencies import DEFAULT_PYTHON, CondaDependencies
-from envbuild.azureml.directories import OfTheClassToo, load, save
+from envbuild.azureml.directories import load, save
 from envbuild.azureml.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
 from envbuild.azureml.saved import environment_json
 from envbuild.azureml.sections import (
@@ -212,9 +213,11 @@ class Environment:
             setattr(made, name, value)
         return made
 
-    @OfTheClassToo
-    def save_to_directory(self, path: str | Path, overwrite: bool = False) -> None:
-        """Write the environment to the folder `path`: JSON, conda file, Dockerfile, as Azure's SDK does.
+    @OfTheClassToo(lambda owner, path, *_more, **_named: owner(Path(path).name))
+    def save_to_directory(self, path: str | Path, overwrite: bool = False) -> Environment:
+        """Write the environment to the folder `path`: JSON, conda file, Dockerfile, as Azure's SDK does; and return it.
+
+        On the class, it is a fresh one, named after the folder.
 
         Passwords and tokens are left out; a warning says where they are kept.
 
@@ -223,6 +226,7 @@ class Environment:
             DefinitionError: the packages have no Python.
         """
         save(self, Path(path), overwrite=overwrite)
+        return self
 
     def clone(self, new_name: str) -> Environment:
         """Return a copy under another name; it has no version yet.

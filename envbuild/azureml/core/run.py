@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from envbuild.azureml.class_calls import OfTheClassToo
 from envbuild.azureml.inside.run_context import RunContext, _OfflineRun, read_lines
 from envbuild.azureml.records import FINAL, Record, now
 from envbuild.core.errors import ServiceError, WorkspaceError
@@ -28,16 +29,6 @@ INTERACTIVE = "interactive"
 """The target of a run that was not submitted: the process that logs to it."""
 
 LOG = "azureml-logs/70_driver_log.txt"
-
-
-class _OfTheClassToo:
-    """A method that, called on the class, is that of the latest run: the documents write `Run.get_environment()`."""
-
-    def __init__(self, method: Callable[[Any], Any]) -> None:
-        self._method = method
-
-    def __get__(self, run: Run | None, owner: type[Run]) -> Callable[[], Any]:
-        return lambda: self._method(run if run is not None else owner.latest())
 
 
 class Run(RunContext):
@@ -154,7 +145,7 @@ class Run(RunContext):
 
     # what it had and made
 
-    @_OfTheClassToo
+    @OfTheClassToo(lambda owner: owner.latest())
     def get_environment(self) -> Environment:
         """Return the environment in the version that the run used; of the latest run, when called on the class.
 
