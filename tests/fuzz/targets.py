@@ -227,7 +227,7 @@ def _image_documents(data: bytes) -> None:
     try:
         listed = json.loads(data)
         given = [json.dumps(one).encode() for one in listed] if isinstance(listed, list) else [data]
-    except ValueError:
+    except (ValueError, RecursionError):
         given = data.split(b"\n")
     root = Descriptor(media_type=OCI_INDEX, digest=f"sha256:{'0' * 64}", size=1)
     image = resolve_image("x", root, lambda _: given.pop(0) if given else data, LINUX)

@@ -27,6 +27,15 @@ def test_a_member_that_says_it_is_larger_than_its_wheel_takes_no_memory() -> Non
     assert not run("wheel", bytes(data))
 
 
+def test_a_wheel_whose_deflated_bytes_are_damaged_is_refused_whoever_inflates_them() -> None:
+    data = seeds("wheel")[0]
+    start = data.index(b"pkg.py") + len(b"pkg.py")
+    for at in range(start, start + 12):
+        for other in (0x00, 0x55, 0xAA, 0xFF):
+            run("wheel", data[:at] + bytes([other]) + data[at + 1 :])
+    assert not run("wheel", data[:start] + b"\xff" * 12 + data[start + 12 :])
+
+
 @pytest.mark.parametrize(
     "page", [b"<![DOCTYPE html>[[<base --->", b'<a href="http://[">x</a>', b'{"files": ' + b"[" * 100_000]
 )

@@ -75,6 +75,15 @@ def fast_inflating(member: IO[bytes]) -> IO[bytes]:
     return member
 
 
+def inflating_errors() -> tuple[type[Exception], ...]:
+    """Return what inflating damaged bytes raises, whoever inflates them."""
+    if not _isal_identity():
+        return (zlib.error,)
+    from isal import isal_zlib
+
+    return (zlib.error, cast("type[Exception]", isal_zlib.error))
+
+
 def plain(blob: BinaryIO, media_type: str) -> IO[bytes]:
     """Return what the compressed layer `blob` holds, as a stream."""
     if media_type.endswith("+zstd"):

@@ -11,7 +11,6 @@ import lzma
 import posixpath
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +27,7 @@ from installer.utils import Scheme, parse_wheel_filename
 from envbuild.core.errors import PlanError
 from envbuild.core.selection import Chosen
 from envbuild.engines.oci.bytecode import Bytecode, compile_modules
-from envbuild.engines.oci.compression import fast_inflating
+from envbuild.engines.oci.compression import fast_inflating, inflating_errors
 from envbuild.engines.oci.tar import TarWriter
 from envbuild.engines.oci.units import Recorder, Surroundings, Told, checked_path
 
@@ -38,8 +37,9 @@ FORMAT = 1
 _INSTALLER = b"envbuild\n"
 _LARGEST_RATIO, _ALLOWANCE = 200, 256 << 20
 _LARGEST_SCRIPT = 1 << 20
-_DAMAGES = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, KeyError, ValueError, EOFError, NotImplementedError),
+_DAMAGES: tuple[type[Exception], ...] = (
+    *inflating_errors(),
+    *(zipfile.BadZipFile, lzma.LZMAError, KeyError, ValueError, EOFError, NotImplementedError),
     RuntimeError,  # an encrypted member
 )
 """What reading a damaged or hostile archive raises."""
