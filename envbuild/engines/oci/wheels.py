@@ -43,6 +43,7 @@ _DAMAGES: tuple[type[Exception], ...] = (
     RuntimeError,  # an encrypted member
 )
 """What reading a damaged or hostile archive raises."""
+_WRONG: tuple[type[Exception], ...] = (InstallerError, *_DAMAGES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ class WheelUnit:
             with zipfile.ZipFile(self.path) as archive:
                 self._check_size(archive)
                 install(_SortedWheel(archive, self._filename), destination, dict(self._added()))
-        except (InstallerError, *_DAMAGES) as error:
+        except _WRONG as error:
             raise PlanError(f"{self._filename}: the wheel cannot be installed: {error}") from error
         except OSError as error:
             # what zipfile raises for an offset that lies before the file; a full disk is another matter
