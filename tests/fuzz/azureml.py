@@ -17,9 +17,11 @@ from envbuild.azureml.core.conda_dependencies import CondaDependencies
 from envbuild.azureml.core.environment import Environment
 from envbuild.azureml.core.runconfig import RunConfiguration
 from envbuild.azureml.core.workspace import Workspace
+from envbuild.azureml.deployment_yaml import read_deployments
 from envbuild.azureml.inference import InferenceConfig
 from envbuild.azureml.inside.sending import MARK
 from envbuild.azureml.job import load_job
+from envbuild.azureml.model_yaml import read_model
 from envbuild.azureml.ray import packed
 from envbuild.azureml.saved import environment_files
 from envbuild.azureml.sent import Output
@@ -86,6 +88,8 @@ AZUREML_TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "azureml: run configuration": _quiet(lambda data: RunConfiguration.load(_written(data, "x.runconfig"))),
     "azureml: inference configuration": _quiet(lambda data: InferenceConfig.from_file(_written(data, "ic.json"))),
     "azureml: log of a cluster": _quiet(_sent),
+    "azureml: deployment": _quiet(lambda data: read_deployments(_written(data, "deployment.yml"))),
+    "azureml: model": _quiet(lambda data: read_model(_written(data, "model.yml"))),
 }
 
 
@@ -113,4 +117,16 @@ def azureml_seeds() -> dict[str, list[bytes]]:
             b'{"entryScript": "score.py", "runtime": "python", "enableGpu": false, "baseImageRegistry": {"address": "a"}}',
         ],
         "azureml: log of a cluster": [_archive()],
+        "azureml: deployment": [
+            (
+                b"name: b\nendpoint_name: e\nmodel: {path: m, type: custom_model}\ncode_configuration: {code: c, scoring_script: s.py}\n"
+                b"environment: {image: 'u:1'}\nliveness_probe: {period: 1}\nresources: {limits: {cpu: 1, memory: 1Gi}}\n"
+            ),
+            (
+                b"name: b\nsettings: {mini_batch_size: 2, retry_settings: {timeout: 1}}\nmodel: azureml:m@latest\n"
+                b"code_configuration: {code: {local_path: c}, scoring_script: s.py}\nenvironment: azureml:e:1\n"
+            ),
+            b"name: e\nauth_mode: key\ntraffic: {a: 90, b: 10}\ndeployments: [{name: a}, {name: b}]\n",
+        ],
+        "azureml: model": [b"name: m\nversion: 2\npath: score.py\ntype: custom_model\ntags: {a: b}\nstage: Dev\n"],
     }
