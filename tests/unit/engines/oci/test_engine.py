@@ -1,5 +1,6 @@
 """The whole road on bases in files: no engine, no registry, no network."""
 
+import hashlib
 import json
 import tarfile
 from dataclasses import replace
@@ -363,3 +364,23 @@ def test_what_belongs_to_a_dockerfile_is_refused(tmp_path, base):
     options = BuildOptions(build_args=(("A", "1"),), target="stage")
     with pytest.raises(EngineError, match="--build-arg, --target: the oci engine builds no Dockerfile"):
         OciEngine(ALONE).image(plan(tmp_path, base=base), name="demo/image:1", options=options)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zlib", "zstd", "none"])
+def test_a_docker_that_is_near_gets_layers_unpacked(tmp_path, base, packages, compression):
+    from envbuild.engines.oci.assemble import Assembler
+    from envbuild.engines.oci.outputs import docker_archive
+
+    assembler = Assembler(settings=OciSettings(load=False, compression=compression))
+    made = assembler.assemble(plan(tmp_path, pip=packages, base=base))
+    with (tmp_path / "image.tar").open("wb") as file:
+        docker_archive(made, assembler.store, ["demo/image:1"], file.write, unpacked=True)
+    image = image_source(tmp_path / "image.tar").resolve(LINUX)
+    assert image.diff_ids == made.diff_ids
+    with tarfile.open(tmp_path / "image.tar") as archive:
+        sizes = {one.name.partition("/")[0]: one.size for one in archive if one.name.endswith("/layer.tar")}
+        for layer in made.layers:
+            digits = layer.diff_id.partition(":")[2]
+            assert sizes[digits] == layer.plain_size
+            with archive.extractfile(f"{digits}/layer.tar") as content:
+                assert hashlib.sha256(content.read()).hexdigest() == digits
