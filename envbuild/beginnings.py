@@ -113,7 +113,10 @@ def folders_below(folder: Path) -> tuple[str, ...]:
         folders[:] = sorted(one for one in folders if not one.startswith(".") and one not in _NOT_SEARCHED)
         if len(path.parts) >= _DEPTH:
             folders.clear()
-        if path.parts and not _NAMED.isdisjoint(names):
+        if "Dockerfile" in names and "envbuild" in folders:
+            # a context that envbuild wrote
+            folders.clear()
+        elif path.parts and not _NAMED.isdisjoint(names):
             found.append(str(path))
         if len(found) == _MOST:
             break

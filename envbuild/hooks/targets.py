@@ -181,7 +181,8 @@ def _definition_of(lock: Path, sources: list[str], name: str) -> Target | None:
     definition = next((one for one in _PRINCIPAL if one in sources), None) or next(
         (one for one in sources if lock_name(Path(one)) == _without_service(name)), sources[0]
     )
-    several = definition.endswith(".toml") and _without_service(name)
+    # a project.toml has its own name in the lock's, and no environment of that name
+    several = definition.endswith(".toml") and _without_service(name) not in ("", lock_name(Path(definition)))
     return Target(
         definition=lock.parent / definition,
         environment=_written_name(lock.parent / definition, _without_service(name)) if several else "",

@@ -161,9 +161,13 @@ def test_init_names_who_names_a_missing_file(here, capsys):
 def test_init_points_at_the_folders_below(here, capsys):
     Path("serve/env").mkdir(parents=True)
     Path("serve/env/conda.yml").write_text("dependencies: [python]\n")
+    Path("docker/envbuild/pip").mkdir(parents=True)
+    for name in ("docker/Dockerfile", "docker/envbuild/pip/requirements.txt"):
+        Path(name).write_text("")
     code, _, err = run(capsys, "init")
     assert code == 3
     assert "envbuild init serve/env" in err
+    assert "docker" not in err
 
 
 def test_init_without_anything_says_what_to_write(here, capsys):

@@ -129,3 +129,13 @@ def test_a_definition_of_any_name_leads_to_its_lock_and_other_files_to_nothing(h
         Path(name).write_text("a: b\n")
     [target] = find_targets([Path("gpu.yml"), Path("mkdocs.yml"), Path("notes.txt")]).targets
     assert (target.definition, target.lock) == (Path("gpu.yml"), Path("pylock.gpu.toml"))
+
+
+def test_a_project_of_another_name_is_no_environment_of_that_name(here):
+    Path("train.toml").write_text('[tool.envbuild]\npip = ["alpha"]\n')
+    make_lock(Path("train.toml"), [ALPHA])
+    [target] = find_targets([Path("pylock.train.toml")]).targets
+    assert (target.definition, target.environment) == (Path("train.toml"), "")
+    Path("train.toml").write_text('[tool.envbuild.environments.gpu]\npip = ["alpha"]\n')
+    make_lock(Path("train.toml"), [ALPHA], environment="gpu")
+    assert find_targets([Path("pylock.gpu.toml")]).targets[0].environment == "gpu"
