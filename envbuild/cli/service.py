@@ -42,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ("token", _token, "print a token and when to ask for the next"),
     ):
         one = verbs.add_parser(name, help=text)
-        one.add_argument("-n", "--name", required=True)
+        one.add_argument("-n", "--name", required=True, help="the service's")
         one.set_defaults(run=run)
         _ADD.get(name, lambda _: None)(one)
     for one in verbs.choices.values():
@@ -59,7 +59,7 @@ def _add_update(parser: argparse.ArgumentParser) -> None:
     add("--tag", "--add-tag", action="append", default=[], metavar="KEY=VALUE", help="add or change; repeatable")
     add("--remove-tag", action="append", default=[], metavar="KEY", help="repeatable")
     add("--property", "--add-property", action="append", default=[], metavar="KEY=VALUE", help="add; repeatable")
-    add("--description", metavar="TEXT")
+    add("--description", metavar="TEXT", help="in the place of the one before")
     add(
         "--set",
         action="append",
