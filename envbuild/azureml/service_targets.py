@@ -87,6 +87,16 @@ def server_variables(record: Record, folder: str, data: str) -> dict[str, str]:
     return found
 
 
+def _data_folder(record: Record) -> Path:
+    """Return the folder for what the service records: a container's user, who is another, may write; who may see it is above."""
+    closed = record.folder / "data"
+    found = closed / "files"
+    found.mkdir(parents=True, exist_ok=True)
+    closed.chmod(0o700)
+    found.chmod(0o777)
+    return found
+
+
 def _too_large(deployment: dict[str, Any]) -> str:
     """Return why this machine is too small for the limits that are asked for, or an empty text."""
     cores = os.cpu_count() or 1
@@ -133,8 +143,7 @@ def _as_process(record: Record, made: api.Package, progress: LogProgress) -> dic
     folder = record.folder / "app"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    data = record.folder / "data"
-    data.mkdir(exist_ok=True)
+    data = _data_folder(record)
     variables = {**dict(plan.definition.variables), **server_variables(record, "", str(data.resolve()))}
     with progress.step(f"service {record.id}"):
         service = start_service(plan.app, python, folder, port=port, variables=variables)
@@ -155,9 +164,7 @@ def _in_container(record: Record, made: api.Package, progress: LogProgress) -> d
     else:
         image = api.image(plan, options=build_options(record.workspace), root=made.root, progress=progress)
         engine, name = container_engine(image.engine), image.id or image.name
-    data = record.folder / "data"
-    data.mkdir(exist_ok=True)
-    data.chmod(0o777)  # the image's user is another than the one who deploys
+    data = _data_folder(record)
     options = RunOptions(
         name=record.id,
         ports=((plan.config.port, values["port"]),),

@@ -25,7 +25,7 @@ class Recorder:
             OSError: it cannot be written.
         """
         self._service = service
-        self._file = 2 if path == "-" else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._file = 2 if path == "-" else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     def reading(self, read: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
         """Return `read`, which keeps what it read for the record."""

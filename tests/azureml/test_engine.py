@@ -2,12 +2,12 @@
 
 import json
 import os
-import urllib.error
-import urllib.request
+import time
 
 import pytest
 
 from envbuild import programs
+from envbuild.azureml.asking import AnsweredError, ask
 from envbuild.azureml.core import Datastore, Environment, Experiment, Model, ScriptRunConfig, Webservice
 from envbuild.azureml.core.model import InferenceConfig
 from envbuild.azureml.core.webservice import AciWebservice, LocalWebservice
@@ -16,6 +16,7 @@ from envbuild.azureml.profiling import start_profile
 from envbuild.cli.main import run as envbuild
 from envbuild.core.errors import ServiceError
 from tests.azureml.test_environments import of_channel
+from tests.support.ca import Authority
 from tests.support.channel import python_module
 from tests.support.wheel import make_wheel
 
@@ -91,6 +92,12 @@ def inference_config(project, env):
 
 
 @pytest.fixture
+def authority(tmp_path):
+    (tmp_path / "ca").mkdir()
+    return Authority(tmp_path / "ca")
+
+
+@pytest.fixture
 def deployed(ws):
     yield
     for service in Webservice.list(ws):
@@ -155,9 +162,18 @@ def test_a_saved_package_builds_with_plain_docker(ws, inference_config, on_engin
 
 
 @pytest.mark.usefixtures("deployed")
-def test_a_service_in_a_container_has_limits_and_keys(ws, inference_config):
+def test_a_service_in_a_container_has_limits_keys_and_tls(ws, inference_config, authority):
     model = Model.register(ws, "offset.txt", "offset")
-    deployment_config = AciWebservice.deploy_configuration(cpu_cores=1, memory_gb=1, auth_enabled=True)
+    cert, key = authority.issue("DNS:models.example")
+    deployment_config = AciWebservice.deploy_configuration(
+        cpu_cores=1,
+        memory_gb=1,
+        auth_enabled=True,
+        enable_app_insights=True,
+        ssl_cert_pem_file=str(cert),
+        ssl_key_pem_file=str(key),
+        ssl_cname="models.example",
+    )
     service = Model.deploy(
         workspace=ws,
         name="my_web_service",
@@ -167,9 +183,17 @@ def test_a_service_in_a_container_has_limits_and_keys(ws, inference_config):
     )
     service.wait_for_deployment(show_output=True)
     assert (service.state, service.auth_enabled, service.compute_type) == ("Healthy", True, "ACI")
+    assert service.scoring_uri == f"https://models.example:{service.port}/score"
     assert service.run(json.dumps({"data": [1]}))["sum"] == 101
-    with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(urllib.request.Request(service.scoring_uri, b"{}"), timeout=10)
+    trust = service.secrets.certificate
+    with pytest.raises(AnsweredError) as refused:
+        ask(service.port, "/score", b"{}", trust=trust)
+    assert refused.value.status == 401
+    service.regen_key("Primary")  # the container sees the new file, and looks at it every second
+    time.sleep(1.5)
+    assert service.run(json.dumps({"data": [1]}))["sum"] == 101
+    (recorded,) = service.record.folder.glob("data/files/requests.jsonl")
+    assert len(recorded.read_text().splitlines()) == 3
     inspected = json.loads(programs.run(["docker", "inspect", service.record.values["container"]]).stdout)[0]
     assert inspected["HostConfig"]["Memory"] == 1024**3
     assert inspected["Config"]["Labels"]["envbuild.models"] == "offset:1"

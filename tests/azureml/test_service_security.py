@@ -226,3 +226,14 @@ def test_the_port_that_is_taken_is_told(served):
     first = served("one")
     with pytest.raises(ServiceError, match=f"port {first.port} of 127.0.0.1 is taken"):
         served("two", port=first.port)
+
+
+def test_requests_are_recorded_in_a_closed_folder(served):
+    service = served(enable_app_insights=True, auth_enabled=True)
+    assert service.run('"asked"') == "asked"
+    folder = service.record.folder / "data"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (line,) = (folder / "files" / "requests.jsonl").read_text().splitlines()
+    assert json.loads(line)["serviceName"] == service.name
+    assert json.loads(line)["response"] == '"asked"'
+    assert service.get_keys()[0] not in line

@@ -50,7 +50,7 @@ class ModelDataCollector:
         path = self._folder / time.strftime("%Y/%m/%d", now) / self._name
         path.parent.mkdir(parents=True, exist_ok=True)
         features, rows = _rows(input_data)
-        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             text = io.StringIO()
             write = csv.writer(text).writerow
