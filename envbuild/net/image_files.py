@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from envbuild.core.errors import EnvbuildError, IntegrityError
 from envbuild.net.images import Descriptor, ImageSource, ResolvedImage
-from envbuild.net.layers import members
+from envbuild.net.layers import content_of, members
 
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _MAGIC = re.compile(r"[*?]")
@@ -255,11 +255,7 @@ class _Tree:
             raise EnvbuildError(
                 f"{self._name}: /{path} has {member.size} bytes, more than is read of a file of an image"
             )
-        file = tar.extractfile(member)
-        data = file.read() if file else b""
-        if len(data) != member.size:
-            raise IntegrityError(f"{self._name}: the layer ends inside /{path}")
-        return data
+        return content_of(member, tar, self._name)
 
 
 def _look(source: ImageSource, image: ResolvedImage, tree: _Tree, wanted: _Wanted) -> ImageFiles:

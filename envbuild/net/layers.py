@@ -91,6 +91,33 @@ def members(blob: BinaryIO, place: str) -> Iterator[tuple[tarfile.TarInfo, tarfi
         raise IntegrityError(f"{place}: the layer cannot be read ({error})") from error
 
 
+@contextlib.contextmanager
+def reading(place: str) -> Iterator[None]:
+    """Let the block read members' content.
+
+    Raises:
+        IntegrityError: the layer is damaged, or ends in a member; `place` is what the message calls it.
+    """
+    try:
+        yield
+    except _damages() as error:
+        raise IntegrityError(f"{place}: the layer cannot be read ({error})") from error
+
+
+def content_of(member: tarfile.TarInfo, tar: tarfile.TarFile, place: str) -> bytes:
+    """Return the content of the `member` that `members` yielded last; empty where it is no file.
+
+    Raises:
+        IntegrityError: the layer is damaged, or ends in it.
+    """
+    with reading(place):
+        file = tar.extractfile(member)
+        data = file.read() if file else b""
+    if len(data) != member.size:
+        raise IntegrityError(f"{place}: the layer ends inside /{member.name}")
+    return data
+
+
 class _Forward:
     """What `tarfile` needs of a file, over a stream: it may only go forward, and never takes much at once."""
 

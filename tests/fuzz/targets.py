@@ -35,7 +35,7 @@ from envbuild.formats.detect import read_lock
 from envbuild.formats.header import read_header
 from envbuild.net.credentials import mask_url, strip_credentials
 from envbuild.net.images import OCI_INDEX, Descriptor, resolve_image
-from envbuild.net.layers import members
+from envbuild.net.layers import content_of, members
 from envbuild.net.oci_layout import image_source
 from envbuild.net.registry_auth import Challenge
 from envbuild.read.findings import Findings
@@ -120,8 +120,8 @@ def _url(data: bytes) -> None:
 
 def _layer(data: bytes) -> None:
     for number, (member, tar) in enumerate(members(io.BytesIO(data), "layer")):
-        if member.isfile() and number < 50:
-            tar.extractfile(member).read(1 << 20)  # type: ignore[union-attr]
+        if member.isfile() and number < 50 and member.size < 1 << 20:
+            content_of(member, tar, "layer")
 
 
 @functools.cache

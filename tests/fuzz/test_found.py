@@ -27,6 +27,12 @@ def test_a_member_that_says_it_is_larger_than_its_wheel_takes_no_memory() -> Non
     assert not run("wheel", bytes(data))
 
 
+def test_a_layer_that_ends_inside_a_file_is_refused() -> None:
+    layer = seeds("tar layer")[0]
+    assert not run("tar layer", layer[:515])
+    assert not run("tar layer", layer[:512] + b"ID=deb")
+
+
 def test_a_wheel_whose_deflated_bytes_are_damaged_is_refused_whoever_inflates_them() -> None:
     data = seeds("wheel")[0]
     start = data.index(b"pkg.py") + len(b"pkg.py")

@@ -23,7 +23,7 @@ from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.oci.tar import Places
 from envbuild.files import cache_root, exclusive, new_folder
 from envbuild.net.images import ImageSource, ResolvedImage
-from envbuild.net.layers import members
+from envbuild.net.layers import members, reading
 
 Content = Callable[[], IO[bytes]]
 
@@ -114,6 +114,14 @@ def _load(place: Path) -> BaseFacts | None:
 
 
 def _apply(tree: _Tree, blob: BinaryIO, place: str) -> None:
+    with reading(place):
+        _apply_members(tree, blob, place)
+    while blob.read(1 << 18):  # its digest is checked at its end
+        pass
+    tree.end_layer()
+
+
+def _apply_members(tree: _Tree, blob: BinaryIO, place: str) -> None:
     for member, tar in members(blob, place):
         path = "/".join(part for part in member.name.split("/") if part not in ("", "."))
         folder, name = posixpath.split(path)
@@ -129,9 +137,6 @@ def _apply(tree: _Tree, blob: BinaryIO, place: str) -> None:
             tree.add_link(path, f"/{member.linkname.lstrip('./')}")
         elif member.isfile():
             tree.add_file(path, partial(_content, tar, member), executable=bool(member.mode & 0o111))
-    while blob.read(1 << 18):  # its digest is checked at its end
-        pass
-    tree.end_layer()
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
