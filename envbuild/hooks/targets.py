@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from envbuild.core.errors import DefinitionError, Problem
@@ -208,13 +208,21 @@ def _environments(file: Path) -> tuple[str, ...]:
         DefinitionError: it cannot be read, or is not TOML.
     """
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        names = _declared(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise DefinitionError(Problem(message=f"cannot be read: {error}", file=str(file))) from error
-    tool = content.get("tool")
+    if names is None:
+        return ("",) if find_lock(file) is not None else ()
+    return names
+
+
+@lru_cache(maxsize=8)
+def _declared(text: str) -> tuple[str, ...] | None:
+    """Return what `[tool.envbuild]` declares, None where there is no such table; asked once for each lock of a file."""
+    tool = tomllib.loads(text).get("tool")
     table = tool.get("envbuild") if isinstance(tool, dict) else None
     if not isinstance(table, dict):
-        return ("",) if find_lock(file) is not None else ()
+        return None
     named = table.get("environments")
     names = tuple(named) if isinstance(named, dict) else ()
     alone = not names or any(key in table for key in _PACKAGES)
