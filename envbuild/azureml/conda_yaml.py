@@ -67,6 +67,8 @@ def parse(text: str, file: str) -> Any:
 
     try:
         return _yaml().load(text)
+    except RecursionError:
+        raise DefinitionError(Problem(message="is nested too deeply", file=file)) from None
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise DefinitionError(

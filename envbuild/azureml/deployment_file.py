@@ -77,7 +77,7 @@ def read_deployment(path: Path) -> Common:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise DefinitionError(Problem(message=f"cannot be read: {error}", file=str(path))) from error
     kind = str(content.pop("computeType", "")).lower() if isinstance(content, dict) else ""
     if kind not in _KINDS:

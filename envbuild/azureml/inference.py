@@ -160,7 +160,7 @@ def _beside(folder: Path, source: Path | None, path: str) -> Path:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise DefinitionError(Problem(message=f"cannot be read: {error}", file=str(path))) from error
     if not isinstance(content, dict):
         raise DefinitionError(Problem(message="is not an inference configuration: a map is needed", file=str(path)))

@@ -190,7 +190,7 @@ def parse_yaml(text: str, file: str) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise DefinitionError(Problem(message=f"is not YAML: {error}", file=file)) from error
     if not isinstance(content, dict):
         raise DefinitionError(Problem(message="a map is needed", file=file))

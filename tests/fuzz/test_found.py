@@ -33,6 +33,11 @@ def test_a_layer_that_ends_inside_a_file_is_refused() -> None:
     assert not run("tar layer", layer[:512] + b"ID=deb")
 
 
+@pytest.mark.parametrize("name", ["azureml: conda dependencies", "azureml: inference configuration"])
+def test_a_file_of_azures_that_is_nested_without_end_is_refused(name: str) -> None:
+    assert not run(name, b"{" * 5000 + b"a")
+
+
 def test_a_wheel_whose_deflated_bytes_are_damaged_is_refused_whoever_inflates_them() -> None:
     data = seeds("wheel")[0]
     start = data.index(b"pkg.py") + len(b"pkg.py")

@@ -82,7 +82,7 @@ class RunConfiguration:
         place = _find(Path(path), name)
         try:
             content = yaml.safe_load(decode(place.read_bytes(), str(place)))
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, yaml.YAMLError, RecursionError) as error:
             raise DefinitionError(Problem(message=f"cannot be read: {error}", file=str(place))) from error
         if not isinstance(content, dict):
             raise DefinitionError(Problem(message="is not a run configuration: a map is needed", file=str(place)))
