@@ -21,7 +21,7 @@ from envbuild.core.lock import CondaPackage, PipPackage
 from tests.support.locked_project import BASE, make_lock, pip_package
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENTS, PACKAGES, ROUNDS = 50, 120, 7
+ENVIRONMENTS, PACKAGES, ROUNDS = 50, 120, 15
 HOOKS = ("envbuild-lock-check", "envbuild-secrets", "envbuild-dockerfile")
 BAR = 2.0
 """A hook may add as much as pre-commit itself takes, which is a fraction of a second; so the bar means the same on a busy machine."""
