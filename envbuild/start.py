@@ -193,7 +193,7 @@ def _named(
 
 
 def _python(first: Beginning, keys: Mapping[str, Value], folder: Path) -> dict[str, Value]:
-    """Return the version to install where packages need one and nothing says it: the project's, else this interpreter's."""
+    """Return the version that the project says elsewhere, where its packages need one; else the base image's is used."""
     definition = first.definition
     if (
         definition.python
@@ -207,7 +207,7 @@ def _python(first: Beginning, keys: Mapping[str, Value], folder: Path) -> dict[s
         found = _VERSION.fullmatch(_read(folder / name).strip())
         if found:
             return {"python": found[1]}
-    return {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+    return {}
 
 
 def _with(written: str, table: str) -> str:

@@ -92,6 +92,14 @@ def locked_name(lock: Path) -> str:
     return (found["conda"] or found["pip"] or "") if found else ""
 
 
+def _is_rendered(file: Path) -> bool:
+    """Tell whether `file` is part of a build context that envbuild wrote: what stands there follows from a lock."""
+    for folder in file.parents:
+        if folder.name == "envbuild" and (folder.parent / "Dockerfile").is_file():
+            return not (folder / "__init__.py").exists()
+    return False
+
+
 def _order(target: Target) -> tuple[str, str, str]:
     return str(target.definition), target.environment, str(target.lock or "")
 
@@ -122,6 +130,8 @@ class _Search:
         self._seen: set[Path] = set()
 
     def add(self, file: Path) -> None:
+        if _is_rendered(file):
+            return
         if LOCK.fullmatch(file.name):
             self._add_lock(file)
             return

@@ -139,3 +139,14 @@ def test_a_project_of_another_name_is_no_environment_of_that_name(here):
     Path("train.toml").write_text('[tool.envbuild.environments.gpu]\npip = ["alpha"]\n')
     make_lock(Path("train.toml"), [ALPHA], environment="gpu")
     assert find_targets([Path("pylock.gpu.toml")]).targets[0].environment == "gpu"
+
+
+def test_what_envbuild_rendered_is_no_definition(here):
+    rendered = Path("docker/envbuild/pip/requirements.txt")
+    rendered.parent.mkdir(parents=True)
+    Path("docker/Dockerfile").write_text("FROM scratch\n")
+    rendered.write_text("alpha==1.0\n")
+    assert find_targets([rendered]).targets == ()
+    # a package that is called so is none
+    Path("docker/envbuild/__init__.py").write_text("")
+    assert len(find_targets([rendered]).targets) == 1
