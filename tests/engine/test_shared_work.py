@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -33,7 +34,8 @@ def other_engine(engine) -> Iterator[str]:
 @pytest.fixture
 def index() -> Iterator[Index]:
     with Index() as server:
-        server.add("adder", "1.0", files={"adder.py": "x = 1\n"})
+        # an engine and a registry that outlive a run have the last run's
+        server.add("adder", "1.0", files={"adder.py": f"x = {os.getpid()}\n"})
         yield server
 
 
