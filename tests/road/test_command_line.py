@@ -88,7 +88,7 @@ def test_an_unpinned_base_needs_a_word(project, command):
 def test_a_folder_that_is_there_is_not_overwritten(project, command):
     (project / "context").mkdir()
     (project / "context/mine").write_text("")
-    command("image", "--generate-dockerfile", "context", "--allow-unpinned-base", "-q", code=1)
+    command("image", "--generate-dockerfile", "context", "--allow-unpinned-base", "-q", code=12)
     assert [one.name for one in (project / "context").iterdir()] == ["mine"]
 
 

@@ -220,7 +220,7 @@ def test_another_root_of_trust_is_refused(lock, ours, tmp_path):
     (tmp_path / "bad.json").write_text("{}")
     assert (
         run(["verify", str(lock), "--identity", WORKFLOW, "--issuer", GITHUB, "--root", str(tmp_path / "bad.json")])
-        == 1
+        == 12
     )
 
 
