@@ -77,7 +77,7 @@ def test_what_one_engine_built_the_other_finds_by_its_key_or_in_its_cache(  # no
     assert DockerEngine().inspect(plan.image_name) is None
 
     # another script: the dependency layer comes from the pushed image's inline cache
-    changed = plan_of(index, base_image, "print('changed')\n")
+    changed = plan_of(index, base_image, f"print('changed by {kind}')\n")
     cached = replace(PUSH, push=False, cache_from=(f"type=registry,ref={name}",))
     built = make_image(Wish(plans=(changed,), tags=(name,), options=cached))
     assert built.built
