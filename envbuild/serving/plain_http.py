@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
-from typing import Any, Callable
+from typing import Any, Callable, Iterable
 from urllib.parse import unquote
 
 from .answers import error_answer, is_field_name
@@ -95,6 +95,7 @@ class _Conversation(BaseHTTPRequestHandler):
     server_version = "envbuild"
     sys_version = ""
     wbufsize = -1  # one write for headers and body
+    _has_length = False
     server: ScoringServer  # type: ignore[assignment]
 
     def handle_one_request(self) -> None:
@@ -134,13 +135,31 @@ class _Conversation(BaseHTTPRequestHandler):
         if not body.is_exhausted() or self.close_connection:
             self.close_connection = True
             self.send_header("Connection", "close")
+        try:
+            self._send(pieces)
+        finally:
+            if hasattr(pieces, "close"):
+                pieces.close()
+
+    def _send(self, pieces: Iterable[bytes]) -> None:
+        """Send the body; one whose length nobody said goes in chunks (RFC 9112, section 7.1), or until the end of the connection."""
+        chunked = not self._has_length and self.command != "HEAD" and self.request_version != "HTTP/1.0"
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        elif not self._has_length:
+            self.close_connection = True
         self.end_headers()
-        self.wfile.write(b"".join(pieces))
+        for piece in pieces:
+            if piece:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+        if chunked:
+            self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
 
     def _start_response(self, status: str, headers: list[tuple[str, str]]) -> None:
         code, _, phrase = status.partition(" ")
         self.send_response(int(code), phrase)
+        self._has_length = code in ("204", "304") or any(name.lower() == "content-length" for name, _ in headers)
         for name, value in headers:
             if name != "Connection":
                 self.send_header(name, value)

@@ -78,14 +78,14 @@ def test_a_dry_run_prints_what_would_move_and_writes_nothing(project, site):
 
 def test_all_and_one_of_them_contradict_each_other(project):
     refused = envbuild(project, "lock", "--all", "-e", "one", check=False)
-    assert refused.code == 1
+    assert refused.code == 2
     assert "--all" in refused.stderr
 
 
 @pytest.mark.parametrize("mirror", ["team=/folder", "team", "team=ftp://mirror.example/team"])
 def test_a_mirror_that_is_no_url_is_refused_in_one_line(project, mirror):
     refused = envbuild(project, "lock", "-e", "one", "--mirror", mirror, check=False)
-    assert refused.code == 1
+    assert refused.code == 2
     assert "is not CHANNEL=URL" in refused.stderr
     assert "Traceback" not in refused.stderr
 

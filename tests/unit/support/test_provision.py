@@ -81,7 +81,7 @@ def test_the_test_command_sums_up_and_fails_when_one_part_fails(monkeypatch, cap
     monkeypatch.setattr(
         command, "_pytest", lambda name, arguments: command.Result(name=name, code=0, counts="3 passed")
     )
-    monkeypatch.setattr(command, "_engine_tests", lambda arguments: command.Result(name="engine tests", code=0))
+    monkeypatch.setattr(command, "_engine_tests", lambda arguments, marker: command.Result(name="engine tests", code=0))
     assert command.main(["tests/unit"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "bad line" in lines
@@ -90,7 +90,7 @@ def test_the_test_command_sums_up_and_fails_when_one_part_fails(monkeypatch, cap
 
 def test_no_engine_is_started_when_no_test_needs_it(monkeypatch):
     monkeypatch.setattr(command, "engine_environment", None)
-    result = command._engine_tests(["tests/unit/support/test_wheel.py"])
+    result = command._engine_tests(["tests/unit/support/test_wheel.py"], "engine")
     assert str(result) == "engine tests ok (none asked for)"
 
 
