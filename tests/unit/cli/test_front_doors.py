@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-import tomllib
 
 from envbuild import programs
 from envbuild.cli.main import HOMES, parser
