@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +22,7 @@ def uv_argv(*arguments: str) -> list[str]:
 
 
 def find_interpreter(minor: tuple[int, int], environ: Mapping[str, str] = os.environ) -> Path:
-    """Return an interpreter of CPython `minor`: one that uv finds on PATH or keeps itself, or one of pyenv's.
+    """Return an interpreter of CPython `minor`: one that uv finds on PATH or keeps itself, one of pyenv's, or the one that runs this.
 
     Raises:
         EngineError: there is none; the versions that are there are named.
@@ -30,8 +32,7 @@ def find_interpreter(minor: tuple[int, int], environ: Mapping[str, str] = os.env
     found = programs.run(uv_argv("python", "find", "--system", f"cpython@{version}"), env=environment, check=False)
     if found.code == 0:
         return Path(found.stdout.strip())
-    kept = _pyenv(version, environ)
-    if kept is not None:
+    if kept := _pyenv(version, environ) or _running(version):
         return kept
     others = ", ".join(_versions(environment)) or "none"
     raise EngineError(
@@ -47,6 +48,12 @@ def _pyenv(version: str, environ: Mapping[str, str]) -> Path | None:
     return max(found, key=lambda one: _numbers(one.parts[-3]), default=None)
 
 
+def _running(version: str) -> Path | None:
+    """Return the interpreter under the virtual environment that this runs in, if it is of `version`: PATH may not have it."""
+    own = Path(sys.base_prefix) / "bin" / f"python{version}"
+    return own if version == f"{sys.version_info[0]}.{sys.version_info[1]}" and own.is_file() else None
+
+
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
 
@@ -55,6 +62,7 @@ def _versions(environment: Mapping[str, str]) -> list[str]:
     argv = uv_argv("python", "list", "--only-installed", "--output-format", "json")
     listed = programs.run(argv, env=environment, check=False)
     try:
-        return sorted({str(one["version"]) for one in json.loads(listed.stdout)}, key=_numbers)
+        found = {str(one["version"]) for one in json.loads(listed.stdout)}
     except (ValueError, KeyError, TypeError):
-        return []
+        found = set()
+    return sorted(found | {platform.python_version()}, key=_numbers)
