@@ -77,8 +77,8 @@ def test_two_dependencies_swapped_are_another_image_of_the_same_packages(write):
 def test_two_channels_swapped_are_another_image(write):
     from dataclasses import replace
 
-    definition = api.read_definition(write("one", "alpha"))
-    lock = api.lock(definition.origin.file).lock
+    path = write("one", "alpha")
+    definition, lock = api.read_definition(path), api.lock(path).lock
     from tests.unit.core.values import conda_package, spec
 
     lock = replace(lock, conda=(conda_package("zlib", "1.3"),))
