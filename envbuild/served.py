@@ -50,17 +50,14 @@ def serve_container(image: Image, plan: Plan, *, port: int) -> Iterator[str]:
     Raises:
         ServiceError: the container ended or did not answer; with the end of its log.
     """
+    from envbuild.engines.container_service import start_service_container
     from envbuild.engines.detect import container_engine
-    from envbuild.engines.local_service import wait_until_healthy
     from envbuild.engines.protocol import RunOptions
 
     engine = container_engine(image.engine)
-    container = engine.start(image.id or image.name, RunOptions(ports=((plan.config.port, port),)))
+    options = RunOptions(ports=((plan.config.port, port),))
+    container = start_service_container(engine, image.id or image.name, plan, options)
     try:
-        url = container.url(plan.config.port)
-        wait_until_healthy(
-            f"{url}{plan.config.health}", alive=lambda: engine.running(container), log=lambda: engine.logs(container)
-        )
-        yield url
+        yield container.url(plan.config.port)
     finally:
         engine.stop(container)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +32,11 @@ NOWHERE = {
 """Settings of Azure's that are taken and mean nothing in another cluster, and why."""
 
 
+def stated(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of `settings` that say something and mean something here."""
+    return {name: value for name, value in settings.items() if value is not None and name not in NOWHERE}
+
+
 class AksServiceAccessToken(NamedTuple):
     """A token; the moments are in UTC."""
 
@@ -53,7 +59,7 @@ class AksWebservice(Webservice):
             DefinitionError: a number is out of its range, or what is asked for excludes one another.
             TypeError: there is no such setting.
         """
-        given = {name: value for name, value in settings.items() if value is not None and name not in NOWHERE}
+        given = stated(settings)
         return AksServiceDeploymentConfiguration(**given)
 
     @property

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envbuild.azureml.aks import NOWHERE
+from envbuild.azureml.aks import stated
 from envbuild.azureml.deployment_configs import (
     AciServiceDeploymentConfiguration,
     AksServiceDeploymentConfiguration,
@@ -74,7 +74,7 @@ class AksEndpoint(Webservice):
             DefinitionError: a number is out of its range, or what is asked for excludes one another.
             TypeError: there is no such setting.
         """
-        given = {name: value for name, value in settings.items() if value is not None and name not in NOWHERE}
+        given = stated(settings)
         return AksEndpointDeploymentConfiguration(**given)
 
     @property
@@ -278,7 +278,7 @@ class AksEndpoint(Webservice):
 
     def _config(self, settings: Mapping[str, Any]) -> Common:
         """Return how a version runs: like the endpoint's first but for `settings`; the router asks for keys, and it alone."""
-        given = {name: value for name, value in settings.items() if value is not None and name not in NOWHERE}
+        given = stated(settings)
         whole = AksEndpointDeploymentConfiguration(**{**self.settings, **given})
         of = AciServiceDeploymentConfiguration if whole.use_docker else LocalWebserviceDeploymentConfiguration
         named = (

@@ -170,8 +170,8 @@ def _as_container(
     engine_name: str,
     progress: Progress,
 ) -> dict[str, Any]:
+    from envbuild.engines.container_service import start_service_container
     from envbuild.engines.detect import container_engine
-    from envbuild.engines.local_service import wait_until_healthy
     from envbuild.engines.protocol import RunOptions
 
     plan, engine = ready.package.plan, container_engine(engine_name)
@@ -185,19 +185,15 @@ def _as_container(
         cpus=deployment.cpus,
         arguments=plan.definition.run_arguments,
     )
-    container = engine.start(image.id or image.name, options)
-    url = container.url(plan.config.port)
-    try:
-        wait_until_healthy(
-            f"{url}{plan.config.health}",
-            alive=lambda: engine.running(container),
-            log=lambda: engine.logs(container),
-            limit=deployment.start_limit,
-        )
-    except BaseException:
-        engine.stop(container)
-        raise
-    return {"url": url, "pid": None, "container": container.id, "engine": engine.name, "image": image.name}
+    limit = deployment.start_limit
+    container = start_service_container(engine, image.id or image.name, plan, options, limit=limit)
+    return {
+        "url": container.url(plan.config.port),
+        "pid": None,
+        "container": container.id,
+        "engine": engine.name,
+        "image": image.name,
+    }
 
 
 def stop(running: Mapping[str, Any]) -> None:

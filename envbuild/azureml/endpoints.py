@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.azureml.asking import AnsweredError, ask_url
 from envbuild.azureml.deployed import log_of, prepare, start, stop
 from envbuild.azureml.deployment_values import Endpoint, OnlineDeployment
-from envbuild.azureml.records import Record, now
+from envbuild.azureml.records import Record, is_alive, now
 from envbuild.core.errors import DefinitionError, ServiceError, WorkspaceError
 from envbuild.core.progress import Progress
 from envbuild.files import exclusive, write_atomic
@@ -181,16 +179,12 @@ class OnlineEndpoint:
         headers = {"Content-Type": "application/json", **self._authorization()}
         if deployment:
             headers["azureml-model-deployment"] = deployment
-        request = urllib.request.Request(self.scoring_uri, body, headers)  # noqa: S310 - http on loopback
         try:
-            with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310
-                content: bytes = answer.read()
-        except urllib.error.HTTPError as error:
-            said = error.read().decode(errors="replace")
-            raise ServiceError(f"endpoint {self.name} answered {error.code}: {said}") from error
+            return ask_url(self.scoring_uri, body, headers)
+        except AnsweredError as error:
+            raise ServiceError(f"endpoint {self.name} answered {error.status}: {error}") from error
         except OSError as error:
             raise ServiceError(f"endpoint {self.name} does not answer: {error}") from error
-        return content
 
     def credentials(self) -> dict[str, str]:
         """Return `primaryKey` and `secondaryKey`, or with tokens an `accessToken` that holds for an hour."""
@@ -255,7 +249,8 @@ class OnlineEndpoint:
             for name, one in values["deployments"].items()
         }
         write_atomic(self._record.folder / "routes.json", json.dumps({"deployments": routes}, indent=2))
-        if _alive((values.get("router") or {}).get("pid")):
+        pid = (values.get("router") or {}).get("pid")
+        if pid and is_alive(pid):
             time.sleep(_NOTICED)
         else:
             self._start_router()
@@ -292,19 +287,7 @@ class OnlineEndpoint:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(self.scoring_uri.removesuffix("score"), timeout=5) as answer:  # noqa: S310
-                return bool(answer.status == 200)
-        except OSError:
+            ask_url(self.scoring_uri.removesuffix("score"), limit=5)
+        except (OSError, AnsweredError):
             return False
-
-
-def _alive(pid: object) -> bool:
-    if not isinstance(pid, int):
-        return False
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
+        return True

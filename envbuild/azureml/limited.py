@@ -146,8 +146,8 @@ def as_container(made: api.Package, options: BuildOptions, engine_name: str, pro
     Raises:
         EngineError: no engine works here, or the image cannot be built.
     """
+    from envbuild.engines.container_service import start_service_container
     from envbuild.engines.detect import container_engine
-    from envbuild.engines.local_service import wait_until_healthy
     from envbuild.engines.protocol import RunOptions
 
     plan = made.plan
@@ -156,16 +156,9 @@ def as_container(made: api.Package, options: BuildOptions, engine_name: str, pro
 
     @contextlib.contextmanager
     def start(cpu: float, memory: float) -> Iterator[Limited]:
-        container = engine.start(
-            image.id or image.name,
-            RunOptions(ports=((plan.config.port, 0),), cpus=cpu, memory=f"{int(memory * 1024)}m"),
-        )
+        options = RunOptions(ports=((plan.config.port, 0),), cpus=cpu, memory=f"{int(memory * 1024)}m")
+        container = start_service_container(engine, image.id or image.name, plan, options, patience=2)
         try:
-            wait_until_healthy(
-                f"{container.url(plan.config.port)}{plan.config.health}",
-                alive=lambda: engine.running(container),
-                log=lambda: engine.logs(container),
-            )
             yield Limited(port=dict(container.ports)[plan.config.port], usage=lambda: engine.usage(container))
         finally:
             engine.stop(container, patience=2)

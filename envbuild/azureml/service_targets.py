@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envbuild import api
+from envbuild.azureml.packaging import python_of
 from envbuild.azureml.records import LogProgress, Record
 from envbuild.azureml.service_secrets import IN_CONTAINER, ServiceSecrets
 from envbuild.core.errors import ServiceError
@@ -136,10 +136,7 @@ def _as_process(record: Record, made: api.Package, progress: LogProgress) -> dic
     plan, port = made.plan, int(record.values["port"])
     if plan.app is None:
         raise ServiceError("there is nothing to serve")
-    if plan.definition.user_managed:
-        python = Path(sys.executable)
-    else:
-        python = api.install(plan.lock, definition=plan.definition, root=made.root, progress=progress).python
+    python = python_of(made, progress)
     folder = record.folder / "app"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -152,8 +149,8 @@ def _as_process(record: Record, made: api.Package, progress: LogProgress) -> dic
 
 def _in_container(record: Record, made: api.Package, progress: LogProgress) -> dict[str, Any]:
     from envbuild.azureml.building import build_options
+    from envbuild.engines.container_service import start_service_container
     from envbuild.engines.detect import container_engine
-    from envbuild.engines.local_service import wait_until_healthy
     from envbuild.engines.protocol import RunOptions
 
     plan, values = made.plan, record.values
@@ -176,18 +173,7 @@ def _in_container(record: Record, made: api.Package, progress: LogProgress) -> d
         arguments=plan.definition.run_arguments,
     )
     with progress.step(f"service {record.id} in {engine.name}"):
-        container = engine.start(name, options)
-        trust = secrets.certificate
-        try:
-            wait_until_healthy(
-                f"{'https' if trust else 'http'}://127.0.0.1:{values['port']}{plan.config.health}",
-                alive=lambda: engine.running(container),
-                log=lambda: engine.logs(container),
-                trust=trust,
-            )
-        except BaseException:
-            engine.stop(container)
-            raise
+        container = start_service_container(engine, name, plan, options, trust=secrets.certificate)
     return {"pid": None, "container": container.id, "engine": engine.name, "image": name}
 
 

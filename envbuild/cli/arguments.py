@@ -20,8 +20,20 @@ def add_definition(parser: argparse.ArgumentParser, *, many: bool = False) -> No
         type=Path,
         help=f"environment.yml, requirements.txt, pyproject.toml, Azure ML file or folder (default: the first of {', '.join(DEFAULT_FILES)} here)",
     )
+    add_environment(parser)
+
+
+def add_environment(parser: argparse.ArgumentParser) -> None:
+    """Add the choice among several environments of one file."""
     parser.add_argument(
         "-e", "--environment", default="", metavar="NAME", help="one of several environments in a pyproject.toml"
+    )
+
+
+def add_workspace(parser: argparse.ArgumentParser) -> None:
+    """Add where the workspace is."""
+    parser.add_argument(
+        "-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards)"
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envbuild.cli.arguments import add_definition, definition_or_default
+from envbuild.cli.arguments import add_definition, add_environment, definition_or_default
 
 if TYPE_CHECKING:
     from envbuild.attestations import Subject
@@ -54,9 +54,7 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "beside it (<lock>.intoto.jsonl) or where --attestations says; an image's are asked of its registry.",
     )
     parser.add_argument("subject", help="a lock, a definition that has one, or an image NAME@DIGEST or NAME:TAG")
-    parser.add_argument(
-        "-e", "--environment", default="", metavar="NAME", help="one of several environments in a pyproject.toml"
-    )
+    add_environment(parser)
     parser.add_argument("--attestations", type=Path, metavar="FILE", help="where they are")
     parser.add_argument("--key", type=Path, metavar="FILE", help="the public key (PEM) of who must have signed")
     parser.add_argument(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from envbuild.cli.arguments import add_environment
 from envbuild.cli.locked import load
 
 
@@ -21,9 +22,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "path", type=Path, metavar="LOCK|DEFINITION", help="a lock of any format, or a definition that has one"
     )
-    parser.add_argument(
-        "-e", "--environment", default="", metavar="NAME", help="one of several environments in a pyproject.toml"
-    )
+    add_environment(parser)
     parser.add_argument(
         "--database",
         required=True,

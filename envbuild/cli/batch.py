@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.cli.arguments import add_workspace
+
 if TYPE_CHECKING:
     from envbuild.azureml.core.workspace import Workspace
     from envbuild.azureml.deployed import Ready
@@ -40,9 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     run.set_defaults(run=_run)
     verbs.add_parser("list", help="the batch deployments that were kept").set_defaults(run=_list)
     for one in verbs.choices.values():
-        one.add_argument(
-            "-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards)"
-        )
+        add_workspace(one)
         one.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

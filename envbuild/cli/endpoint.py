@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.cli.arguments import add_workspace
+
 if TYPE_CHECKING:
     from envbuild.azureml.endpoints import OnlineEndpoint
 
@@ -44,9 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         if name == "invoke":
             one.add_argument("-r", "--request-file", type=Path, metavar="FILE", help="the request's body (default: standard input)")  # fmt: skip
     for one in verbs.choices.values():
-        one.add_argument(
-            "-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards)"
-        )
+        add_workspace(one)
         one.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

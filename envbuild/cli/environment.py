@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.cli.arguments import add_workspace
 from envbuild.cli.model import find_workspace
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_life(verbs)
     _add_building(verbs)
     for one in verbs.choices.values():
-        one.add_argument(
-            "-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards)"
-        )
+        add_workspace(one)
         one.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

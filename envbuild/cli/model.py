@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.cli.arguments import add_workspace
 from envbuild.cli.model_asset import add_create, add_update
 from envbuild.cli.model_profile import add_profile
 
@@ -48,9 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_deploy(verbs)
     add_profile(verbs)
     for one in verbs.choices.values():
-        one.add_argument(
-            "-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards)"
-        )
+        add_workspace(one)
         one.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

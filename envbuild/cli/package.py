@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envbuild.cli.arguments import add_definition, add_quiet, definition_or_default
+from envbuild.cli.arguments import add_definition, add_quiet, add_workspace, definition_or_default
 from envbuild.cli.assembling import subdirs
 from envbuild.cli.image import add_build, make, print_plans
 
@@ -40,9 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--framework", default="", help="serve the one model without a script: scikit-learn, onnx, tensorflow, mlflow"
     )
-    parser.add_argument(
-        "-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards)"
-    )
+    add_workspace(parser)
     parser.add_argument("--plan", action="store_true", help="print the layers and their keys; build nothing")
     add_build(parser)
     add_quiet(parser)

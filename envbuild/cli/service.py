@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envbuild.cli.arguments import add_workspace
 from envbuild.cli.model import find_workspace
 
 if TYPE_CHECKING:
@@ -46,9 +47,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         one.set_defaults(run=run)
         _ADD.get(name, lambda _: None)(one)
     for one in verbs.choices.values():
-        one.add_argument(
-            "-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards)"
-        )
+        add_workspace(one)
         one.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.cli.annotations import add_format, annotated, wants_annotations
+from envbuild.cli.arguments import add_environment
 from envbuild.core.errors import EnvbuildError
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="a definition: a file, or a folder that is one"
     )
-    parser.add_argument(
-        "-e", "--environment", default="", metavar="NAME", help="one of several environments in a pyproject.toml"
-    )
+    add_environment(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON line a file")
     add_format(parser)
     parser.set_defaults(run=run)

@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from envbuild.cli.arguments import add_workspace
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command and its verbs."""
@@ -35,9 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             one.add_argument("model", metavar="NAME[:VERSION]", help="the model that it is run for")
         one.set_defaults(run=run)
     for one in verbs.choices.values():
-        one.add_argument(
-            "-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards)"
-        )
+        add_workspace(one)
         one.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

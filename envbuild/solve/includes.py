@@ -21,7 +21,7 @@ Fetch = Callable[[str], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PipSide:
+class Expanded:
     """All that pip's side is asked: requirements and constraints, none of which is an `include`."""
 
     requirements: tuple[PipRequirement, ...]
@@ -30,7 +30,7 @@ class PipSide:
 
 def with_includes(
     definition: Definition, parse: ParseInclude | None, *, offline: bool, progress: Progress, fetch: Fetch | None = None
-) -> PipSide:
+) -> Expanded:
     """Return pip's side of `definition`, the content of every file that it includes by URL in the place of its name.
 
     Raises:
@@ -38,12 +38,12 @@ def with_includes(
         DefinitionError: a file is not understood.
         NetworkError: a file cannot be fetched.
     """
-    written = PipSide(requirements=definition.pip, constraints=definition.constraints)
+    written = Expanded(requirements=definition.pip, constraints=definition.constraints)
     if not any(one.kind == "include" for one in (*written.requirements, *written.constraints)) or parse is None:
         return written
     reader = _Reader(parse=parse, fetch=fetch or _fetcher(offline=offline), progress=progress)
     reader.add(written, constrain=False)
-    return PipSide(requirements=tuple(reader.requirements), constraints=tuple(reader.constraints))
+    return Expanded(requirements=tuple(reader.requirements), constraints=tuple(reader.constraints))
 
 
 def _fetcher(*, offline: bool) -> Fetch:
@@ -62,7 +62,7 @@ class _Reader:
     constraints: list[PipRequirement] = field(default_factory=list)
     read: set[tuple[str, bool]] = field(default_factory=set)
 
-    def add(self, side: PipSide, *, constrain: bool) -> None:
+    def add(self, side: Expanded, *, constrain: bool) -> None:
         """Add `side` in its order; with `constrain` its requirements bound others too, as those of a `-c` file do."""
         for one in side.requirements:
             self._one(one, constraint=constrain)
@@ -93,4 +93,4 @@ class _Reader:
             raise SolveError(problems)
         count, digest = len(found.pip) + len(found.constraints), hashlib.sha256(content).hexdigest()
         self.progress.note(f"{one.target}: {count} requirements (sha256 {digest})")
-        self.add(PipSide(requirements=found.pip, constraints=found.constraints), constrain=constraint)
+        self.add(Expanded(requirements=found.pip, constraints=found.constraints), constrain=constraint)

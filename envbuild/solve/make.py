@@ -12,7 +12,7 @@ from envbuild.core.lock import Lock
 from envbuild.core.platforms import PLATFORMS, image_platform, parse_platform
 from envbuild.core.progress import SILENT, Progress
 from envbuild.solve.conda import CondaSolver, seconds
-from envbuild.solve.includes import ParseInclude, PipSide, with_includes
+from envbuild.solve.includes import Expanded, ParseInclude, with_includes
 from envbuild.solve.options import SolveOptions
 from envbuild.solve.task import Task, look
 from envbuild.solve.virtual import parse_virtual_package
@@ -48,7 +48,7 @@ def make_lock(
     seconds(cutoff)
     task = Task(
         definition=definition,
-        pip=PipSide(requirements=definition.pip, constraints=definition.constraints),
+        pip=Expanded(requirements=definition.pip, constraints=definition.constraints),
         folder=folder,
         platforms=_platforms(definition, previous, options),
         previous=previous,

@@ -10,7 +10,7 @@ from envbuild.core.definition import Definition
 from envbuild.core.lock import Lock, LockedBase
 from envbuild.core.progress import Progress
 from envbuild.solve.base_name import base_reference
-from envbuild.solve.includes import PipSide
+from envbuild.solve.includes import Expanded
 from envbuild.solve.options import SolveOptions
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Task:
     """All that is given for one lock. `pip` is the definition's pip side with all that it includes. `options.exclude_newer` is the cutoff that counts, a previous lock's if none is given."""
 
     definition: Definition
-    pip: PipSide
+    pip: Expanded
     folder: Path
     platforms: tuple[str, ...]
     previous: Lock | None

@@ -36,7 +36,7 @@ from envbuild.solve.uv_output import (
     without_log,
     write_previous,
 )
-from envbuild.solve.uv_pins import own_indexes, with_strayed
+from envbuild.solve.uv_pins import has_own_indexes, own_indexes, with_strayed
 from envbuild.solve.uv_question import Question
 
 _AT_ONCE = 4
@@ -195,7 +195,7 @@ def _run(question: Question, folder: Path, arguments: Sequence[str]) -> str:
     # it asks sysconfig, which in Python 3.11 answers None to a second thread that comes while it is being filled
     with _FINDING:
         program = uv.find_uv_bin()
-    project = ["pyproject.toml"] if own_indexes(question) else []
+    project = ["pyproject.toml"] if has_own_indexes(question) else []
     argv = [program, "pip", "compile", "requirements.in", *project, *_arguments(question), *arguments]
     done = programs.run(argv, cwd=folder, env=_environment(question, folder), check=False)
     if "Failed to initialize cache" in done.stderr:

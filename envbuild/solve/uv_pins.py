@@ -21,6 +21,11 @@ def with_strayed(question: Question, found: Collection[PipPackage]) -> Question 
     return replace(question, pinned=question.pinned | strayed) if strayed else None
 
 
+def has_own_indexes(question: Question) -> bool:
+    """Tell whether a name that is asked for is pinned to an index."""
+    return any(one.name in _direct(question) for one in question.access.pins)
+
+
 def own_indexes(question: Question) -> str:
     """Return the part of a `pyproject.toml` that asks for the pinned names; empty where none of them is asked for."""
     pins = [one for one in question.access.pins if one.name in _direct(question)]
