@@ -16,6 +16,7 @@ _BUILDKIT = re.compile(r"#(\d+) (.*)")
 _TIMED = re.compile(r"\d+\.\d+ ")
 _STAGED = re.compile(r"\[(?:[^\]]* )?(\d+)/(\d+)\] (.*)")
 _CLASSIC = re.compile(r"(?:\[\d+/\d+\] )?S(?:tep|TEP) (\d+)/(\d+) ?: (.*)")
+_BUILDAH_ERROR = re.compile(r'Error: building at STEP "(.*)": (.*)')
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s:]+(?::[^/@\s]*)?@")
 _SPACES = re.compile(r"\s+")
 _LONGEST = 600
@@ -50,6 +51,8 @@ class BuildLog:
             self._take_buildkit(found[1], found[2])
         elif found := _CLASSIC.match(line):
             self._begin(line, f"[{found[1]}/{found[2]}] {found[3]}")
+        elif found := _BUILDAH_ERROR.fullmatch(line):
+            self._take_buildah_error(found[1], line)
         elif self._current and not self._failed and line.strip():
             self._hear(self._current, line)
 
@@ -65,6 +68,17 @@ class BuildLog:
             self._error = text
         elif _TIMED.match(text):
             self._hear(number, text.partition(" ")[2])
+
+    def _take_buildah_error(self, text: str, line: str) -> None:
+        # stages run side by side and their words bear no name: the step that began last need not be the one that failed
+        failed = find_step(self.context, text)
+        begun = [number for number in self._titles if failed is not None and self._step(number) == failed]
+        if begun:
+            self._failed = begun[-1]
+            since = self.lines[self.lines.index(self._failed) + 1 :]
+            self._said[self._failed] = deque((one for one in since if one.strip() and not _CLASSIC.match(one)), 20)
+        elif self._current:
+            self._hear(self._current, line)
 
     def _begin(self, number: str, title: str) -> None:
         self._titles[number] = title

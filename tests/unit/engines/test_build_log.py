@@ -54,6 +54,25 @@ def fed(lines: list[str], progress: ProgressStep | None = None) -> BuildLog:
     return log
 
 
+@pytest.mark.parametrize("words", ["before", "behind"])
+def test_buildah_names_the_failed_step_itself_as_another_stage_may_have_begun(words: str) -> None:
+    begun = ["[3/3] STEP 1/2: FROM x AS a"]
+    said = ["error: hash mismatch", "subprocess exited with status 1"]
+    between = said + begun if words == "before" else begun + said
+    log = fed(
+        [
+            "[1/3] STEP 1/3: FROM x AS a",
+            f"[2/3] STEP 2/3: {RUN}",
+            *between,
+            f'Error: building at STEP "{RUN}": exit status 1',
+        ]
+    )
+    message = str(log.failure("/log"))
+    assert message.startswith("the pip step of the build failed (Dockerfile:7)\n")
+    assert "\n  | error: hash mismatch\n  | subprocess exited with status 1\n" in message
+    assert "STEP 1/2" not in message
+
+
 def test_buildkits_failure_names_step_lines_origin_and_log() -> None:
     message = str(fed(BUILDKIT).failure("/log"))
     assert message == (
