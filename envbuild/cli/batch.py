@@ -11,8 +11,8 @@ from envbuild.cli.arguments import add_workspace
 
 if TYPE_CHECKING:
     from envbuild.azureml.core.workspace import Workspace
-    from envbuild.azureml.deployed import Ready
-    from envbuild.azureml.deployment_values import BatchDeployment
+    from envbuild.azureml.endpoints.deployed import Ready
+    from envbuild.azureml.endpoints.values import BatchDeployment
     from envbuild.core.progress import Progress
 
 
@@ -47,8 +47,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.batch import score_files
     from envbuild.azureml.core.workspace import Workspace
+    from envbuild.azureml.endpoints.batch import score_files
     from envbuild.cli.model import find_workspace
     from envbuild.cli.progress import progress_for
 
@@ -71,10 +71,10 @@ def _run(arguments: argparse.Namespace) -> int:
 def _ready(workspace: Workspace, arguments: argparse.Namespace, progress: Progress) -> tuple[Ready, BatchDeployment]:
     from dataclasses import replace
 
-    from envbuild.azureml.batch import kept_deployment
-    from envbuild.azureml.deployed import prepare, prepare_configured
-    from envbuild.azureml.deployment_values import BatchDeployment
-    from envbuild.azureml.deployment_yaml import read_deployments
+    from envbuild.azureml.endpoints.batch import kept_deployment
+    from envbuild.azureml.endpoints.deployed import prepare, prepare_configured
+    from envbuild.azureml.endpoints.deployment_yaml import read_deployments
+    from envbuild.azureml.endpoints.values import BatchDeployment
     from envbuild.core.errors import DefinitionError, Problem
 
     if bool(arguments.deployment) == bool(arguments.ic):
@@ -98,7 +98,7 @@ def _ready(workspace: Workspace, arguments: argparse.Namespace, progress: Progre
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.batch import KIND, described
+    from envbuild.azureml.endpoints.batch import KIND, described
     from envbuild.cli.model import find_workspace
 
     for one in find_workspace(arguments.workspace).catalogue.records(KIND).values():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from envbuild.azureml.core.workspace import Workspace
-    from envbuild.azureml.deployment_values import BatchDeployment, Endpoint, OnlineDeployment
+    from envbuild.azureml.endpoints.values import BatchDeployment, Endpoint, OnlineDeployment
     from envbuild.core.progress import Progress
 
 
@@ -35,7 +35,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _deploy(arguments: argparse.Namespace) -> int:
     from envbuild.azureml.core.workspace import Workspace
-    from envbuild.azureml.deployment_yaml import read_deployments
+    from envbuild.azureml.endpoints.deployment_yaml import read_deployments
     from envbuild.cli.model import find_workspace
     from envbuild.cli.progress import progress_for
 
@@ -61,9 +61,9 @@ def _done(
     arguments: argparse.Namespace,
     progress: Progress,
 ) -> dict[str, Any]:
-    from envbuild.azureml.batch import keep_deployment
-    from envbuild.azureml.deployment_values import BatchDeployment, Endpoint
-    from envbuild.azureml.endpoints import OnlineEndpoint
+    from envbuild.azureml.endpoints.batch import keep_deployment
+    from envbuild.azureml.endpoints.online import OnlineEndpoint
+    from envbuild.azureml.endpoints.values import BatchDeployment, Endpoint
     from envbuild.core.errors import DefinitionError, Problem, WorkspaceError
 
     if isinstance(found, BatchDeployment):
@@ -86,8 +86,8 @@ def _endpoint(
     workspace: Workspace, found: Endpoint, arguments: argparse.Namespace, progress: Progress
 ) -> dict[str, Any]:
     """Make or change an endpoint, then what its file says of deployments and of their traffic."""
-    from envbuild.azureml.deployment_values import OnlineDeployment
-    from envbuild.azureml.endpoints import OnlineEndpoint
+    from envbuild.azureml.endpoints.online import OnlineEndpoint
+    from envbuild.azureml.endpoints.values import OnlineDeployment
 
     if found.batch:
         progress.note(f"{found.file}: a batch endpoint needs nothing here; its deployments are kept under its name")

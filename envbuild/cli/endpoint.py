@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from envbuild.cli.arguments import add_workspace
 
 if TYPE_CHECKING:
-    from envbuild.azureml.endpoints import OnlineEndpoint
+    from envbuild.azureml.endpoints.online import OnlineEndpoint
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -59,7 +59,7 @@ def line(found: dict[str, Any]) -> str:
 
 def _one(arguments: argparse.Namespace) -> OnlineEndpoint:
     from envbuild.azureml.core.workspace import Workspace
-    from envbuild.azureml.endpoints import OnlineEndpoint
+    from envbuild.azureml.endpoints.online import OnlineEndpoint
     from envbuild.cli.model import find_workspace
 
     return OnlineEndpoint(Workspace(find_workspace(arguments.workspace)), arguments.name)
@@ -72,7 +72,7 @@ def _print(found: dict[str, Any], *, as_json: bool) -> int:
 
 def _list(arguments: argparse.Namespace) -> int:
     from envbuild.azureml.core.workspace import Workspace
-    from envbuild.azureml.endpoints import OnlineEndpoint
+    from envbuild.azureml.endpoints.online import OnlineEndpoint
     from envbuild.cli.model import find_workspace
 
     for one in OnlineEndpoint.list(Workspace(find_workspace(arguments.workspace))):

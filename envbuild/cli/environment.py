@@ -11,7 +11,7 @@ from envbuild.cli.arguments import add_workspace
 from envbuild.cli.model import find_workspace
 
 if TYPE_CHECKING:
-    from envbuild.azureml.building import ImageBuildDetails
+    from envbuild.azureml.environments.building import ImageBuildDetails
     from envbuild.workspace.environments import RegisteredEnvironment
     from envbuild.workspace.workspace import Workspace
 
@@ -121,7 +121,7 @@ def _scaffold(arguments: argparse.Namespace) -> int:
 def _register(arguments: argparse.Namespace) -> int:
     from envbuild.azureml.core.environment import Environment
     from envbuild.azureml.core.workspace import Workspace
-    from envbuild.azureml.registered import store
+    from envbuild.azureml.environments.registered import store
     from envbuild.core.errors import WorkspaceError
 
     try:
@@ -134,7 +134,7 @@ def _register(arguments: argparse.Namespace) -> int:
 
 
 def _create(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.v2 import load_environment, register
+    from envbuild.azureml.environments.environment_yaml import load_environment, register
 
     workspace = find_workspace(arguments.workspace, create=True)
     asset = load_environment(arguments.file)
@@ -146,7 +146,7 @@ def _create(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.curated import curated_names, ensure_curated
+    from envbuild.azureml.environments.curated import curated_names, ensure_curated
     from envbuild.workspace.environments import get_environment, list_environments
 
     workspace = find_workspace(arguments.workspace)
@@ -224,7 +224,7 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 
 def _set_archived(arguments: argparse.Namespace, *, archived: bool) -> int:
-    from envbuild.azureml.references import parse_reference
+    from envbuild.azureml.environments.references import parse_reference
     from envbuild.workspace.environments import archive_environment
 
     name, version, _ = parse_reference(arguments.name)
@@ -257,7 +257,7 @@ def _label(arguments: argparse.Namespace) -> int:
 
 
 def _details(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.building import details_of
+    from envbuild.azureml.environments.building import details_of
 
     workspace = find_workspace(arguments.workspace)
     details = details_of(workspace, _one(workspace, arguments))
@@ -278,7 +278,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 def _follow(workspace: Workspace, stored: RegisteredEnvironment, arguments: argparse.Namespace) -> int:
     """Build, with the log on stdout (none with `--json`), and return the exit code of an engine's failure where it fails."""
-    from envbuild.azureml.building import build_stored
+    from envbuild.azureml.environments.building import build_stored
     from envbuild.core.errors import EngineError
 
     build = build_stored(
@@ -294,14 +294,14 @@ def _follow(workspace: Workspace, stored: RegisteredEnvironment, arguments: argp
 
 
 def _builds(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.building import builds_of
+    from envbuild.azureml.environments.building import builds_of
 
     _print_builds(builds_of(find_workspace(arguments.workspace), arguments.name), as_json=arguments.json)
     return 0
 
 
 def _log(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.building import get_build
+    from envbuild.azureml.environments.building import get_build
     from envbuild.core.errors import EngineError
 
     build = get_build(find_workspace(arguments.workspace), arguments.build)
@@ -312,8 +312,8 @@ def _log(arguments: argparse.Namespace) -> int:
 
 def _one(workspace: Workspace, arguments: argparse.Namespace, *, exact: bool = False) -> RegisteredEnvironment:
     """Return the version that `--name` and `--version` name; with `exact` a version must be named."""
-    from envbuild.azureml.curated import curated_names, ensure_curated
-    from envbuild.azureml.references import parse_reference
+    from envbuild.azureml.environments.curated import curated_names, ensure_curated
+    from envbuild.azureml.environments.references import parse_reference
     from envbuild.core.errors import WorkspaceError
     from envbuild.workspace.environments import get_environment
 

@@ -26,8 +26,8 @@ def add_update(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _create(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.model_yaml import create_model, read_model
-    from envbuild.azureml.triggers import fire
+    from envbuild.azureml.endpoints.triggers import fire
+    from envbuild.azureml.models.model_yaml import create_model, read_model
     from envbuild.cli.model import find_workspace, print_models
 
     wanted = read_model(arguments.file)

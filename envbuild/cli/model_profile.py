@@ -70,8 +70,8 @@ def _profile(arguments: argparse.Namespace) -> int:
 def _measured(workspace: Workspace, models: list[Model], arguments: argparse.Namespace) -> dict[str, Any]:
     from envbuild.azureml.core.dataset import Dataset
     from envbuild.azureml.core.model import InferenceConfig
-    from envbuild.azureml.profiling import bodies_of, start_profile
-    from envbuild.azureml.replay import read_requests
+    from envbuild.azureml.profiling.profile import bodies_of, start_profile
+    from envbuild.azureml.profiling.replay import read_requests
     from envbuild.core.errors import DefinitionError
 
     if bool(arguments.dataset) == bool(arguments.requests_file):

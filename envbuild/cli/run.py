@@ -109,7 +109,7 @@ def _code(code: Any) -> int:
 def _config(workspace: Workspace, arguments: argparse.Namespace) -> tuple[Any, str, dict[str, str]]:
     from envbuild.azureml.core.runconfig import RunConfiguration
     from envbuild.azureml.core.script_run_config import ScriptRunConfig
-    from envbuild.azureml.job import load_job
+    from envbuild.azureml.runs.job import load_job
     from envbuild.core.errors import DefinitionError
 
     script: Path = arguments.script
@@ -151,9 +151,9 @@ def _name(text: str) -> str:
 def _environment(workspace: Workspace, text: str) -> Environment:
     """Return what `--environment` names: a file or folder of this machine, else a registered environment."""
     from envbuild.azureml.core.environment import Environment, EnvironmentReference
-    from envbuild.azureml.references import parse_reference
-    from envbuild.azureml.registered import find
-    from envbuild.azureml.v2 import load_environment, register
+    from envbuild.azureml.environments.environment_yaml import load_environment, register
+    from envbuild.azureml.environments.references import parse_reference
+    from envbuild.azureml.environments.registered import find
     from envbuild.read.kinds import detect_kind
 
     path = Path(text)

@@ -109,7 +109,7 @@ def add_deployment(parser: argparse.ArgumentParser) -> None:
 def deploy(workspace: Workspace, arguments: argparse.Namespace) -> int:
     """Deploy as the arguments say, wait, and print the service."""
     from envbuild.azureml.core.model import InferenceConfig, Model
-    from envbuild.azureml.deployment_file import read_deployment
+    from envbuild.azureml.services.deployment_file import read_deployment
 
     service = Model.deploy(
         workspace,
@@ -164,7 +164,7 @@ def _logs(arguments: argparse.Namespace) -> int:
 
 def _update(arguments: argparse.Namespace) -> int:
     from envbuild.azureml.core.model import InferenceConfig, Model
-    from envbuild.azureml.deployment_file import read_deployment
+    from envbuild.azureml.services.deployment_file import read_deployment
 
     service = _one(arguments)
     settings = {name: _value(text) for name, text in _pairs(arguments.set, "--set").items()}

@@ -42,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.triggers import add_trigger
+    from envbuild.azureml.endpoints.triggers import add_trigger
     from envbuild.cli.model import find_workspace, pairs
 
     made = add_trigger(
@@ -60,7 +60,7 @@ def _add(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.triggers import triggers
+    from envbuild.azureml.endpoints.triggers import triggers
     from envbuild.cli.model import find_workspace
 
     for one in triggers(find_workspace(arguments.workspace)):
@@ -71,7 +71,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.triggers import run_trigger
+    from envbuild.azureml.endpoints.triggers import run_trigger
     from envbuild.cli.model import find_workspace
     from envbuild.core.errors import ServiceError
     from envbuild.workspace.models import get_model
@@ -88,7 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _logs(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.triggers import triggers
+    from envbuild.azureml.endpoints.triggers import triggers
     from envbuild.cli.model import find_workspace
     from envbuild.core.errors import WorkspaceError
 
@@ -101,7 +101,7 @@ def _logs(arguments: argparse.Namespace) -> int:
 
 
 def _remove(arguments: argparse.Namespace) -> int:
-    from envbuild.azureml.triggers import remove_trigger
+    from envbuild.azureml.endpoints.triggers import remove_trigger
     from envbuild.cli.model import find_workspace
 
     remove_trigger(find_workspace(arguments.workspace), arguments.name)

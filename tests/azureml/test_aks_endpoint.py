@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 
-from envbuild.azureml.aks_endpoint import _changed, _shares
 from envbuild.azureml.core import Environment, Model, Webservice
 from envbuild.azureml.core.model import InferenceConfig
 from envbuild.azureml.core.webservice import AksEndpoint
+from envbuild.azureml.services.aks_endpoint import _changed, _shares
 from envbuild.core.errors import DefinitionError, ServiceError, WorkspaceError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from envbuild.azureml.core import Dataset, Environment, Run
-from envbuild.azureml.job import load_job
-from envbuild.azureml.v2 import load_environment
+from envbuild.azureml.environments.environment_yaml import load_environment
+from envbuild.azureml.runs.job import load_job
 from envbuild.cli.main import run as envbuild
 from tests.azureml.test_environments import of_channel
 

@@ -14,10 +14,10 @@ from envbuild.azureml.core.conda_dependencies import CondaDependencies
 from envbuild.azureml.core.environment import Environment
 from envbuild.azureml.core.model import InferenceConfig, Model
 from envbuild.azureml.core.runconfig import RunConfiguration
-from envbuild.azureml.deployment_yaml import read_deployments
-from envbuild.azureml.job import load_job
-from envbuild.azureml.mlflow_models import mlflow_environment
-from envbuild.azureml.v2 import asset_of, dump, load_environment
+from envbuild.azureml.endpoints.deployment_yaml import read_deployments
+from envbuild.azureml.environments.environment_yaml import asset_of, dump, load_environment
+from envbuild.azureml.packaging.mlflow_models import mlflow_environment
+from envbuild.azureml.runs.job import load_job
 from envbuild.core.errors import DefinitionError, EnvbuildError, WorkspaceError
 from tests.conftest import SHARED
 

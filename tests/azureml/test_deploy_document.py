@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from envbuild import api
-from envbuild.azureml import packaging
 from envbuild.azureml.core import Environment, Experiment, Model, ScriptRunConfig, Webservice
 from envbuild.azureml.core.model import InferenceConfig
-from envbuild.azureml.deploying import free_port
+from envbuild.azureml.packaging import package
+from envbuild.azureml.services.deploying import free_port
 from envbuild.core.errors import ServiceError
 from tests.azureml.documents import CLI, FENCE, FOLDER, Block, Reader
 
@@ -259,7 +259,7 @@ def without_code(deployer, block, monkeypatch):
         Path(Model(deployer.ws, "sklearn_mnist").download("downloaded")).rename(model)
     with monkeypatch.context() as patched:
         # this Python serves, so that nothing has to be installed
-        patched.setattr(packaging, "Environment", Deployer.own)
+        patched.setattr(package, "Environment", Deployer.own)
         deployer.reader.type(block)
         service = deployer.names["service"]
         if "SCIKITLEARN" in block.text:

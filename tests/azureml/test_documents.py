@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from envbuild.azureml.core import Datastore, Environment, Experiment, ScriptRunConfig, Webservice
-from envbuild.azureml.sections import DockerSection
+from envbuild.azureml.environments.sections import DockerSection
 from envbuild.cli.main import parser
 from tests.azureml.documents import CLI, FOLDER, Reader, blocks, conda_environment
 from tests.support.channel import Channel, python_module
@@ -52,8 +52,7 @@ def packages(conda_python):
 @pytest.fixture
 def defaults(monkeypatch, packages):
     """The default environment's packages come from the channel on loopback, whose Python needs a newer base."""
-    from envbuild.azureml import conda_yaml
-    from envbuild.azureml.core import conda_dependencies
+    from envbuild.azureml.environments import conda_dependencies, conda_yaml
 
     text = conda_yaml.DEFAULT_TEXT.replace("conda-forge", packages.url)
     assert text != conda_yaml.DEFAULT_TEXT

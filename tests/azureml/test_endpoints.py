@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 from envbuild.azureml.core import Environment, Workspace
-from envbuild.azureml.endpoints import OnlineEndpoint
+from envbuild.azureml.endpoints.online import OnlineEndpoint
 from envbuild.cli.main import run as envbuild
 from tests.support.channel import python_module
 

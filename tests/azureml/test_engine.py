@@ -7,12 +7,12 @@ import time
 import pytest
 
 from envbuild import programs
-from envbuild.azureml.asking import AnsweredError, ask
 from envbuild.azureml.core import Datastore, Environment, Experiment, Model, ScriptRunConfig, Webservice
 from envbuild.azureml.core.model import InferenceConfig
 from envbuild.azureml.core.webservice import AciWebservice, LocalWebservice
-from envbuild.azureml.endpoints import OnlineEndpoint
-from envbuild.azureml.profiling import start_profile
+from envbuild.azureml.endpoints.online import OnlineEndpoint
+from envbuild.azureml.profiling.profile import start_profile
+from envbuild.azureml.services.asking import AnsweredError, ask
 from envbuild.cli.main import run as envbuild
 from envbuild.core.errors import ServiceError
 from tests.azureml.test_environments import of_channel

@@ -171,8 +171,8 @@ def test_a_private_wheel_is_kept_and_installed_from_the_workspace(ws, project, p
 
 
 def test_a_build_is_followed_and_looked_at_afterwards(ws, python_channel, capsys):
-    from envbuild.azureml.building import builds_of, get_build
     from envbuild.azureml.core import Image
+    from envbuild.azureml.environments.building import builds_of, get_build
 
     assert Image is not None
     env = of_channel("e", python_channel, "adder=1.0")
@@ -188,7 +188,9 @@ def test_a_build_is_followed_and_looked_at_afterwards(ws, python_channel, capsys
 
 def test_where_nothing_is_said_packages_become_a_prefix_and_a_dockerfile_an_image(ws, python_channel, monkeypatch):
     asked = []
-    monkeypatch.setattr("envbuild.azureml.building.build_stored", lambda *_given, **said: asked.append(said["docker"]))
+    monkeypatch.setattr(
+        "envbuild.azureml.environments.building.build_stored", lambda *_given, **said: asked.append(said["docker"])
+    )
     packages, dockerfile = of_channel("e", python_channel), Environment.from_dockerfile("d", "FROM ubuntu:24.04\n")
     packages.build_local(ws)
     dockerfile.build_local(ws)
@@ -208,7 +210,7 @@ def test_a_failed_build_says_why_and_does_not_raise(ws, python_channel):
 
 
 def test_update_locks_anew_and_says_what_moved(ws, channel, conda_python):
-    from envbuild.azureml.building import start_build
+    from envbuild.azureml.environments.building import start_build
     from tests.support.channel import python_module
 
     for one in conda_python:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from envbuild import programs
-from envbuild.azureml.building import builds_of
 from envbuild.azureml.core import Environment, Workspace
+from envbuild.azureml.environments.building import builds_of
 from envbuild.files import sha256_of
 from envbuild.lockfile import load_lock
 from envbuild.workspace.environments import environment_folder, get_environment, list_environments

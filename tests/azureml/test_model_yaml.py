@@ -5,7 +5,7 @@ import json
 import pytest
 
 from envbuild.azureml.core import Dataset, Model
-from envbuild.azureml.model_yaml import read_model
+from envbuild.azureml.models.model_yaml import read_model
 from envbuild.cli.main import run as envbuild
 from envbuild.core.errors import DefinitionError
 

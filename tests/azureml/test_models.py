@@ -244,7 +244,7 @@ def test_without_a_script_one_model_of_a_framework_is_needed(ws, model, project)
 
 
 def test_without_a_script_the_environment_has_the_framework_in_its_version(ws, model):
-    from envbuild.azureml.packaging import service_environment
+    from envbuild.azureml.packaging.package import service_environment
 
     stored, driver = service_environment(ws, [model], None)
     conda = Environment.get(ws, stored.name).python.conda_dependencies
@@ -269,7 +269,7 @@ CONDA = "channels: [conda-forge]\ndependencies:\n- python=3.10.4\n- scikit-learn
     ],
 )
 def test_a_mlflow_model_brings_its_environment(ws, project, beside, python, packages):
-    from envbuild.azureml.packaging import service_environment
+    from envbuild.azureml.packaging.package import service_environment
 
     (project / "saved").mkdir()
     for name, text in {"MLmodel": MLFLOW, "model.pkl": "p", **beside}.items():

@@ -16,9 +16,9 @@ import pytest
 
 from envbuild import programs
 from envbuild.azureml.core import Environment, Experiment, ScriptRunConfig
-from envbuild.azureml.inside.sending import MARK
-from envbuild.azureml.ray import job_server, packed, runtime_environment
-from envbuild.azureml.sent import Output, SentFiles
+from envbuild.azureml.runs.inside.sending import MARK
+from envbuild.azureml.runs.ray import job_server, packed, runtime_environment
+from envbuild.azureml.runs.sent import Output, SentFiles
 from envbuild.core.errors import NetworkError, ServiceError
 from envbuild.core.lock import CondaPackage, PipFile, PipPackage
 from envbuild.core.platforms import PLATFORMS
@@ -79,7 +79,7 @@ class Cluster(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def cluster(monkeypatch, tmp_path):
-    monkeypatch.setattr("envbuild.azureml.ray._POLL", 0.01)
+    monkeypatch.setattr("envbuild.azureml.runs.ray._POLL", 0.01)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cluster)
     server.packages, server.asked, server.logs, server.code = {}, [], "hello\n", 200
     server.states, server.folder = ["PENDING", "RUNNING", "SUCCEEDED"], tmp_path
@@ -196,7 +196,7 @@ def test_what_leads_out_of_the_run_is_not_written(tmp_path, name):
 
 
 def test_what_is_too_large_for_a_log_is_named(tmp_path, monkeypatch, capsys):
-    from envbuild.azureml.inside import sending
+    from envbuild.azureml.runs.inside import sending
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sending, "LIMIT", 10)

@@ -19,9 +19,9 @@ from envbuild.azureml.core.conda_dependencies import CondaDependencies
 from envbuild.azureml.core.run import _OfflineRun
 from envbuild.azureml.core.runconfig import RunConfiguration
 from envbuild.azureml.core.workspace import WorkspaceException
-from envbuild.azureml.job import load_job
 from envbuild.azureml.records import Record
-from envbuild.azureml.running import snapshot, target_of
+from envbuild.azureml.runs.job import load_job
+from envbuild.azureml.runs.running import snapshot, target_of
 from envbuild.azureml.train.estimator import Estimator
 from envbuild.azureml.widgets import RunDetails
 from envbuild.core.errors import DefinitionError, ServiceError, WorkspaceError
@@ -393,7 +393,7 @@ def test_what_cannot_run_is_said_before_anything_starts(ws, project, own):
 
 
 def test_a_run_without_an_environment_gets_the_default_one(ws, project):
-    from envbuild.azureml.running import _registered
+    from envbuild.azureml.runs.running import _registered
 
     stored = _registered(ws, None)
     assert stored.id == "default-environment:1"

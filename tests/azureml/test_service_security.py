@@ -10,13 +10,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from envbuild.azureml.asking import AnsweredError, ask
 from envbuild.azureml.core import Environment, Model, Webservice
 from envbuild.azureml.core.model import InferenceConfig
 from envbuild.azureml.core.webservice import AciWebservice, AksWebservice, LocalWebservice
-from envbuild.azureml.deployment_configs import AksServiceDeploymentConfiguration
 from envbuild.azureml.records import Record
-from envbuild.azureml.service_secrets import ServiceSecrets
+from envbuild.azureml.services.asking import AnsweredError, ask
+from envbuild.azureml.services.deployment_configs import AksServiceDeploymentConfiguration
+from envbuild.azureml.services.secrets import ServiceSecrets
 from envbuild.core.errors import DefinitionError, ServiceError
 from envbuild.serving.auth import token_is_valid
 from tests.support.ca import Authority

@@ -186,8 +186,8 @@ def test_the_commands_deploy_ask_update_and_delete(project, capsys):
     ],
 )
 def test_a_deployment_configuration_is_azures_file(project, content, expected):
-    from envbuild.azureml.deployment_file import read_deployment
-    from envbuild.azureml.kinds import kind_for
+    from envbuild.azureml.services.deployment_file import read_deployment
+    from envbuild.azureml.services.kinds import kind_for
 
     (project / "dc.json").write_text(json.dumps(content))
     found = read_deployment(project / "dc.json")

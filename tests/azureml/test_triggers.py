@@ -6,8 +6,8 @@ import time
 import pytest
 
 from envbuild.azureml.core import Environment, Model
-from envbuild.azureml.endpoints import OnlineEndpoint
-from envbuild.azureml.triggers import triggers
+from envbuild.azureml.endpoints.online import OnlineEndpoint
+from envbuild.azureml.endpoints.triggers import triggers
 from envbuild.cli.main import run as envbuild
 
 

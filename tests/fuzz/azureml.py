@@ -17,14 +17,14 @@ from envbuild.azureml.core.conda_dependencies import CondaDependencies
 from envbuild.azureml.core.environment import Environment
 from envbuild.azureml.core.runconfig import RunConfiguration
 from envbuild.azureml.core.workspace import Workspace
-from envbuild.azureml.deployment_yaml import read_deployments
-from envbuild.azureml.inference import InferenceConfig
-from envbuild.azureml.inside.sending import MARK
-from envbuild.azureml.job import load_job
-from envbuild.azureml.model_yaml import read_model
-from envbuild.azureml.ray import packed
-from envbuild.azureml.saved import environment_files
-from envbuild.azureml.sent import Output
+from envbuild.azureml.endpoints.deployment_yaml import read_deployments
+from envbuild.azureml.environments.saved import environment_files
+from envbuild.azureml.models.model_yaml import read_model
+from envbuild.azureml.packaging.inference import InferenceConfig
+from envbuild.azureml.runs.inside.sending import MARK
+from envbuild.azureml.runs.job import load_job
+from envbuild.azureml.runs.ray import packed
+from envbuild.azureml.runs.sent import Output
 
 
 @functools.cache

@@ -29,9 +29,25 @@ ROOMS = {
     "app": {"core", "files", "serving"},
 }
 
+# `envbuild.azureml`, lowest first: a room imports rooms above it in this list
+AZUREML = (
+    ("class_calls", "ignoring", "records", "workspace"),
+    ("environments",),
+    ("data",),
+    ("models",),
+    ("packaging",),
+    ("services",),
+    ("profiling", "endpoints"),
+    ("runs",),
+    ("core", "train", "widgets"),
+)
+# `Model` and `Workspace` have Azure's verbs, so they name what does them when they are called;
+# a run's own context is outside: it imports the names that scripts import
+REACHING_UP = {"models/model.py", "workspace.py", "runs/inside/run_context.py"}
+
 # what may be imported in one place only
 SINGLE_HOMES = {
-    "subprocess": {"envbuild/programs.py", "envbuild/azureml/inside/sending.py"},
+    "subprocess": {"envbuild/programs.py", "envbuild/azureml/runs/inside/sending.py"},
     "jinja2": {"envbuild/render/templates.py"},
     "hatchling": {"envbuild/hatch.py"},
     "pickle": set(),
@@ -42,15 +58,14 @@ def modules():
     return [path for path in sorted(PACKAGE.rglob("*.py")) if "_templates" not in path.parts]
 
 
-def imports(path, *, runtime_only=False):
+def imports(path, *, functions=True, annotations=True):
     tree = ast.parse(path.read_text())
     skipped = set()
-    if runtime_only:
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or (
-                isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-            ):
-                skipped |= set(ast.walk(node)) - {node}
+    for node in ast.walk(tree):
+        if (not functions and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))) or (
+            not annotations and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        ):
+            skipped |= set(ast.walk(node)) - {node}
     for node in ast.walk(tree):
         if node in skipped:
             continue
@@ -75,12 +90,41 @@ def test_room_imports_only_what_the_table_allows(name):
                     assert target == name or target in ROOMS[name], f"{path.relative_to(ROOT)} imports {imported}"
 
 
+def azureml_rooms():
+    rank = {one: number for number, rooms in enumerate(AZUREML) for one in rooms}
+    for path in sorted((PACKAGE / "azureml").rglob("*.py")):
+        inside = path.relative_to(PACKAGE / "azureml")
+        if (name := inside.parts[0].removesuffix(".py")) in rank:
+            yield path, str(inside), name, rank
+
+
+def test_the_rooms_of_azureml_import_in_one_direction():
+    for path, inside, name, rank in azureml_rooms():
+        for imported in imports(path, functions=inside not in REACHING_UP, annotations=False):
+            target = imported.removeprefix("envbuild.azureml.").split(".")[0]
+            if imported.startswith("envbuild.azureml.") and target in rank and target != name:
+                assert rank[target] < rank[name], f"{path.relative_to(ROOT)} imports {imported}"
+
+
+def test_every_module_of_azureml_is_in_a_room():
+    named = {one for rooms in AZUREML for one in rooms} | {"__init__", "alias", "contrib", "exceptions"}
+    assert {path.stem for path in (PACKAGE / "azureml").iterdir() if path.name != "__pycache__"} == named
+
+
+def test_azures_names_are_only_names():
+    for path in (*(PACKAGE / "azureml" / "core").rglob("*.py"), *(PACKAGE / "azureml" / "train").rglob("*.py")):
+        if path.parts[-2:] not in {("core", "__init__.py"), ("core", "authentication.py")}:
+            assert not any(
+                isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.parse(path.read_text()).body
+            )
+
+
 def test_there_are_no_import_cycles():
     names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in modules()}
     graph = {}
     for path in modules():
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        graph[name] = {one for one in imports(path, runtime_only=True) if one in names and one != name}
+        graph[name] = {one for one in imports(path, functions=False, annotations=False) if one in names and one != name}
     graphlib.TopologicalSorter(graph).prepare()
 
 

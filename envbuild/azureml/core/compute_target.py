@@ -1,6 +1,5 @@
 """The error of compute targets, under its other module path."""
 
-from envbuild.core.errors import WorkspaceError
+from envbuild.azureml.runs.compute import ComputeTargetException
 
-ComputeTargetException = WorkspaceError
 __all__ = ["ComputeTargetException"]

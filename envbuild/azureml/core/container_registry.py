@@ -1,5 +1,5 @@
 """`ContainerRegistry`, under the module path that Azure gives it."""
 
-from envbuild.azureml.sections import ContainerRegistry, RegistryIdentity
+from envbuild.azureml.environments.sections import ContainerRegistry, RegistryIdentity
 
 __all__ = ["ContainerRegistry", "RegistryIdentity"]

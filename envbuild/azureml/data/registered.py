@@ -14,7 +14,7 @@ from envbuild.workspace.catalogue import Asset
 from envbuild.workspace.store import Tree
 
 if TYPE_CHECKING:
-    from envbuild.azureml.core.workspace import Workspace
+    from envbuild.azureml.workspace import Workspace
 
 KIND = "dataset"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from envbuild.azureml.core.run import Run
+from envbuild.azureml.runs.run import Run
 
 __all__ = ["RunDetails"]
 

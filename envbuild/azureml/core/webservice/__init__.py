@@ -1,14 +1,14 @@
 """What `azureml.core.webservice` has, on this machine: services as processes, in containers and in clusters."""
 
-from envbuild.azureml.aks import AksServiceAccessToken, AksWebservice
-from envbuild.azureml.aks_endpoint import AksEndpoint, AksEndpointDeploymentConfiguration
-from envbuild.azureml.deployment_configs import (
+from envbuild.azureml.services.aks import AksServiceAccessToken, AksWebservice
+from envbuild.azureml.services.aks_endpoint import AksEndpoint, AksEndpointDeploymentConfiguration
+from envbuild.azureml.services.deployment_configs import (
     AciServiceDeploymentConfiguration,
     AksServiceDeploymentConfiguration,
     LocalWebserviceDeploymentConfiguration,
 )
-from envbuild.azureml.local_services import AciWebservice, LocalWebservice
-from envbuild.azureml.services import Webservice
+from envbuild.azureml.services.local import AciWebservice, LocalWebservice
+from envbuild.azureml.services.webservice import Webservice
 
 __all__ = [
     "AciServiceDeploymentConfiguration",

@@ -1,0 +1,1 @@
+"""Environments: what they are, their files of both generations, registered, locked, built."""
