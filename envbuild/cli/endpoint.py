@@ -25,6 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         ("update", _update, "split the requests among the deployments"),
         ("invoke", _invoke, "send one request to score and print the answer"),
         ("credentials", _credentials, "the keys, or a token that holds for an hour"),
+        ("regenerate-keys", _regenerate, "replace a key by a new one, or by one of your own"),
         ("logs", _logs, "what a deployment said"),
         ("delete", _delete, "end an endpoint with all its deployments, or one deployment"),
     ):
@@ -43,6 +44,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                 metavar="NAME",
                 help="one of its deployments",
             )
+        if name == "regenerate-keys":
+            one.add_argument("--key-type", choices=("primary", "secondary"), required=True, help="which one")
+            one.add_argument("--key-value", metavar="KEY", help="the new one (default: a random one)")
         if name == "invoke":
             one.add_argument("-r", "--request-file", type=Path, metavar="FILE", help="the request's body (default: standard input)")  # fmt: skip
     for one in verbs.choices.values():
@@ -121,6 +125,12 @@ def _credentials(arguments: argparse.Namespace) -> int:
     found = _one(arguments).credentials()
     print(json.dumps(found) if arguments.json else "\n".join(f"{key}: {value}" for key, value in found.items()))
     return 0
+
+
+def _regenerate(arguments: argparse.Namespace) -> int:
+    endpoint = _one(arguments)
+    endpoint.change_key(arguments.key_type, arguments.key_value)
+    return _credentials(arguments)
 
 
 def _logs(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -10,6 +11,7 @@ import pytest
 from envbuild.azureml.core import Environment, Workspace
 from envbuild.azureml.endpoints.online import OnlineEndpoint
 from envbuild.cli.main import run as envbuild
+from envbuild.core.errors import ServiceError
 from tests.support.channel import python_module
 
 SCORE = """
@@ -134,6 +136,44 @@ def test_an_endpoint_with_its_deployments_in_one_file_and_tokens(files, ws, caps
     endpoint.delete()
     assert OnlineEndpoint.list(Workspace.from_config()) == []
     assert not (ws.core.folder / "endpoints/e").exists()
+
+
+def test_a_key_is_replaced_while_the_endpoint_answers(files, ws, capsys):
+    assert envbuild(["deploy", "blue.yml"]) == 0
+    endpoint = OnlineEndpoint(ws, "my-endpoint")
+    old = endpoint.credentials()
+    with pytest.raises(ServiceError, match="printable ASCII"):
+        endpoint.change_key("primary", "with a blank")
+    capsys.readouterr()
+    asked = ["endpoint", "regenerate-keys", "-n", "my-endpoint", "--key-type", "secondary", "--json"]
+    assert envbuild(asked) == 0
+    new = json.loads(capsys.readouterr().out)
+    assert new["primaryKey"] == old["primaryKey"]
+    assert new["secondaryKey"] != old["secondaryKey"]
+    for key, status in ((old["secondaryKey"], 401), (new["secondaryKey"], 200)):
+        assert eventually(endpoint.scoring_uri, key, status)
+    assert (
+        envbuild(["endpoint", "regenerate-keys", "-n", "my-endpoint", "--key-type", "primary", "--key-value", "mine"])
+        == 0
+    )
+    assert eventually(endpoint.scoring_uri, "mine", 200)
+    assert invoke(endpoint)["who"] == "blue"
+    endpoint.delete()
+
+
+def eventually(url, key, status):
+    """Ask until the answer has this status; the server reads keys again when they change."""
+    for _ in range(200):
+        try:
+            request = urllib.request.Request(url, b'{"data": []}', {"Authorization": f"Bearer {key}"})
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                found = answer.status
+        except urllib.error.HTTPError as error:
+            found = error.code
+        if found == status:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 @pytest.mark.usefixtures("ws")

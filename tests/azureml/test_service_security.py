@@ -15,8 +15,8 @@ from envbuild.azureml.core.model import InferenceConfig
 from envbuild.azureml.core.webservice import AciWebservice, AksWebservice, LocalWebservice
 from envbuild.azureml.records import Record
 from envbuild.azureml.services.asking import AnsweredError, ask
+from envbuild.azureml.services.deploying import keep
 from envbuild.azureml.services.deployment_configs import AksServiceDeploymentConfiguration
-from envbuild.azureml.services.secrets import ServiceSecrets
 from envbuild.core.errors import DefinitionError, ServiceError
 from envbuild.serving.auth import token_is_valid
 from tests.support.ca import Authority
@@ -169,7 +169,7 @@ def test_tokens_end_and_the_server_takes_them_for_this_service_alone(ws):
     record = Record(ws.core, "service", "tokens")
     record.folder.mkdir(parents=True)
     config = AksServiceDeploymentConfiguration(token_auth_enabled=True)
-    ServiceSecrets(record).write(config)
+    keep(record, config)
     record.change(status="Healthy", compute_type="AKS", token_auth_enabled=True)
     service = AksWebservice(ws, "tokens")
     token, refresh = service.get_token()

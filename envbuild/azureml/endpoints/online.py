@@ -15,6 +15,7 @@ from envbuild.azureml.endpoints.deployed import log_of, prepare, start, stop
 from envbuild.azureml.endpoints.values import Endpoint, OnlineDeployment
 from envbuild.azureml.records import Record, is_alive, now
 from envbuild.azureml.services.asking import AnsweredError, ask_url
+from envbuild.azureml.services.secrets import ServiceSecrets
 from envbuild.core.errors import DefinitionError, ServiceError, WorkspaceError
 from envbuild.core.progress import Progress
 from envbuild.files import exclusive, write_atomic
@@ -51,10 +52,8 @@ class OnlineEndpoint:
         with exclusive(record.folder.with_name(f".{wanted.name}.lock")):
             if not record.values:
                 record.change(created=now(), deployments={}, traffic={}, mirror_traffic={}, router=None)
-                for name in ("keys", "secrets"):
-                    text = f"{secrets.token_urlsafe(32)}\n{secrets.token_urlsafe(32)}"
-                    write_atomic(record.folder / name, text, mode=0o600)
             changed = record.values.get("auth_mode") not in (None, wanted.auth_mode)
+            ServiceSecrets(record).write(keys=wanted.auth_mode == "key", tokens=wanted.auth_mode != "key")
             record.change(auth_mode=wanted.auth_mode, description=wanted.description, tags=dict(wanted.tags))
             found = OnlineEndpoint(workspace, wanted.name)
             if changed:
@@ -65,6 +64,10 @@ class OnlineEndpoint:
     def list(workspace: Workspace) -> list[OnlineEndpoint]:
         """Return the endpoints by name."""
         return [OnlineEndpoint(workspace, name) for name in workspace.core.catalogue.records(KIND)]
+
+    @property
+    def _secrets(self) -> ServiceSecrets:
+        return ServiceSecrets(self._record)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -189,14 +192,18 @@ class OnlineEndpoint:
     def credentials(self) -> dict[str, str]:
         """Return `primaryKey` and `secondaryKey`, or with tokens an `accessToken` that holds for an hour."""
         if self.values["auth_mode"] == "key":
-            first, second = (self._record.folder / "keys").read_text(encoding="utf-8").split()
+            first, second = self._secrets.keys()
             return {"primaryKey": first, "secondaryKey": second}
-        from envbuild.serving.auth import sign_token
+        token, _, end = self._secrets.new_token(HOUR)
+        return {"accessToken": token, "expiryTimeUtc": str(int(end.timestamp()))}
 
-        secret = (self._record.folder / "secrets").read_text(encoding="utf-8").split()[0]
-        expires = int(time.time()) + HOUR
-        token = sign_token({"aud": self.name, "exp": expires}, secret.encode())
-        return {"accessToken": token, "expiryTimeUtc": str(expires)}
+    def change_key(self, which: str, value: str | None = None) -> None:
+        """Replace the `primary` or the `secondary` key by `value`, or by a new one; the router knows it within two seconds.
+
+        Raises:
+            ServiceError: the endpoint takes tokens, or `which` is neither.
+        """
+        self._secrets.change_key(which, value)
 
     def logs(self, deployment: str) -> str:
         """Return what a deployment said so far.
@@ -261,17 +268,12 @@ class OnlineEndpoint:
         from envbuild.engines.local_service import start_router
 
         folder, values = self._record.folder.resolve(), self.values
-        auth = (
-            ("ENVBUILD_AUTH_KEYS_FILE", "keys")
-            if values["auth_mode"] == "key"
-            else ("ENVBUILD_TOKEN_SECRET_FILE", "secrets")
-        )
         router = start_router(
             Path(envbuild.serving.__file__).parent,
             folder / "routes.json",
             folder,
             port=(values.get("router") or {}).get("port") or free_port(),
-            variables={"SERVICE_NAME": self.name, auth[0]: str(folder / auth[1])},
+            variables=self._secrets.variables(),
             wait=any(values["traffic"].values()),
         )
         self._record.change(router={"pid": router.pid, "port": router.port, "folder": str(folder)})

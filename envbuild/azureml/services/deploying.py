@@ -90,7 +90,12 @@ def _record(record: Record, config: Common, version_of: str) -> None:
 def keep(record: Record, config: Common) -> None:
     """Keep how the service is deployed; keys and certificates go to files of their own."""
     secrets = ServiceSecrets(record)
-    secrets.write(config)
+    secrets.write(
+        keys=config.uses_keys,
+        tokens=config.uses_tokens,
+        given=(config.primary_key, config.secondary_key),
+        certificate=config.certificate,
+    )
     kept = replace(config, primary_key=None, secondary_key=None)
     if config.uses_tls:
         places = {name: str(secrets.folder / name) for name in ("cert.pem", "key.pem")}

@@ -57,6 +57,11 @@ class Common:
         """Whether the service answers over https."""
         return bool(self.ssl_enabled or (self.ssl_enabled is None and self.ssl_cert_pem_file))
 
+    @property
+    def certificate(self) -> tuple[Path, Path] | None:
+        """The files of the certificate and its private key, where it answers over https."""
+        return (Path(str(self.ssl_cert_pem_file)), Path(str(self.ssl_key_pem_file))) if self.uses_tls else None
+
     def problems(self) -> list[tuple[str, str, str]]:
         """Return what is wrong: key, text, hint."""
         found = []

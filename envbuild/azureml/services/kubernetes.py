@@ -8,15 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from envbuild.azureml.services.deployment_configs import AksServiceDeploymentConfiguration
+from envbuild.azureml.services.secrets import IN_CONTAINER, VARIABLES
 
 PORT = 5001
-_SECRETS = "/run/envbuild-secrets"
-_VARIABLES = {
-    "keys": "ENVBUILD_AUTH_KEYS_FILE",
-    "token-secret": "ENVBUILD_TOKEN_SECRET_FILE",
-    "cert.pem": "ENVBUILD_TLS_CERT",
-    "key.pem": "ENVBUILD_TLS_KEY",
-}
 _NEED_A_RESTART = ("cert.pem", "key.pem")
 
 
@@ -103,7 +97,7 @@ def _container(
         "SERVICE_NAME": name,
         "SCORING_TIMEOUT_MS": str(config.scoring_timeout_ms),
         "ENVBUILD_THREADS": str(config.replica_max_concurrent_requests),
-        **{_VARIABLES[file]: f"{_SECRETS}/{file}" for file in files},
+        **{VARIABLES[file]: f"{IN_CONTAINER}/{file}" for file in files},
     }
     if config.enable_app_insights:
         variables["ENVBUILD_REQUEST_LOG"] = "-"  # to the pod's log, which clusters gather
@@ -119,7 +113,7 @@ def _container(
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     if files:
-        container["volumeMounts"] = [{"name": "secrets", "mountPath": _SECRETS, "readOnly": True}]
+        container["volumeMounts"] = [{"name": "secrets", "mountPath": IN_CONTAINER, "readOnly": True}]
     return container
 
 

@@ -1,4 +1,4 @@
-"""What only a service itself may read: its keys, the secret of its tokens, its certificate and private key.
+"""What only a service or an endpoint itself may read: its keys, the secret of its tokens, its certificate and private key.
 
 They are files of their own, never part of a record, a state or a log. The service reads keys and the secret again when they
 change, so new ones hold without a restart.
@@ -11,24 +11,27 @@ import shutil
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from envbuild.azureml.records import Record
 from envbuild.core.errors import ServiceError
 from envbuild.files import write_atomic
 from envbuild.serving.auth import sign_token
 
-if TYPE_CHECKING:
-    from envbuild.azureml.records import Record
-    from envbuild.azureml.services.deployment_configs import Common
-
 IN_CONTAINER = "/run/envbuild-secrets"
+VARIABLES = {
+    "keys": "ENVBUILD_AUTH_KEYS_FILE",
+    "token-secret": "ENVBUILD_TOKEN_SECRET_FILE",
+    "cert.pem": "ENVBUILD_TLS_CERT",
+    "key.pem": "ENVBUILD_TLS_KEY",
+}
+"""How the server is told of each file."""
 TOKEN_LIFE_S = 12 * 3600
 REFRESH_BEFORE_S = 600
 """So long before a token ends a new one should be asked for."""
 
 
 class ServiceSecrets:
-    """The secrets of one service, in its folder of the workspace."""
+    """The secrets of one service or endpoint, in its folder of the workspace."""
 
     def __init__(self, record: Record) -> None:
         """Refer to them; they need not be there."""
@@ -37,25 +40,34 @@ class ServiceSecrets:
         # a container sees this folder, as another user; the one above keeps everybody else out
         self.folder = self._closed / "files"
 
-    def write(self, config: Common) -> None:
-        """Make what `config` asks for and is not there yet, and drop what it no longer asks for."""
+    def write(
+        self,
+        *,
+        keys: bool,
+        tokens: bool,
+        given: tuple[str | None, str | None] = (None, None),
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
+        """Make what is asked for and is not there yet, and drop what is no longer asked for.
+
+        `given` are the keys in the place of random ones, `certificate` is one and its private key.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._closed.chmod(0o700)
         self.folder.chmod(0o755)
-        if config.uses_keys:
-            self._write_keys(config)
-        if config.uses_tokens and not self._file("token-secret").is_file():
+        if keys:
+            self._write_keys(given)
+        if tokens and not self._file("token-secret").is_file():
             self._put("token-secret", secrets.token_urlsafe(48))
-        if config.uses_tls:
-            self._put("cert.pem", Path(str(config.ssl_cert_pem_file)).read_text(encoding="utf-8"))
-            self._put("key.pem", Path(str(config.ssl_key_pem_file)).read_text(encoding="utf-8"))
-        wanted = {"keys": config.uses_keys, "token-secret": config.uses_tokens, "cert.pem": config.uses_tls}
-        for name in [name for name, needed in {**wanted, "key.pem": config.uses_tls}.items() if not needed]:
-            self._file(name).unlink(missing_ok=True)
+        for name, source in zip(("cert.pem", "key.pem"), certificate or (), strict=False):
+            self._put(name, source.read_text(encoding="utf-8"))
+        tls = certificate is not None
+        for name, needed in {"keys": keys, "token-secret": tokens, "cert.pem": tls, "key.pem": tls}.items():
+            if not needed:
+                self._file(name).unlink(missing_ok=True)
 
-    def _write_keys(self, config: Common) -> None:
+    def _write_keys(self, given: tuple[str | None, str | None]) -> None:
         before = self.keys() if self._file("keys").is_file() else (_new_key(), _new_key())
-        given = (config.primary_key, config.secondary_key)
         self._put("keys", "\n".join(new or old for new, old in zip(given, before, strict=True)))
 
     def keys(self) -> tuple[str, str]:
@@ -65,7 +77,7 @@ class ServiceSecrets:
             ServiceError: the service needs none.
         """
         if not self._file("keys").is_file():
-            raise ServiceError(f"service {self._name} needs no key", hint="deploy it with auth_enabled=True")
+            raise ServiceError(f"{self._name} needs no key", hint="auth_enabled=True, or auth_mode: key")
         first, second = self._file("keys").read_text(encoding="utf-8").split()
         return first, second
 
@@ -84,7 +96,7 @@ class ServiceSecrets:
         keys[names.index(which.lower())] = value or _new_key()
         self._put("keys", "\n".join(keys))
 
-    def new_token(self) -> tuple[str, datetime, datetime]:
+    def new_token(self, life: int = TOKEN_LIFE_S) -> tuple[str, datetime, datetime]:
         """Return a token, the moment from which a new one should be asked for, and the moment when it ends; in UTC.
 
         Raises:
@@ -92,10 +104,10 @@ class ServiceSecrets:
         """
         if not self._file("token-secret").is_file():
             raise ServiceError(
-                f"service {self._name} takes no tokens", hint="deploy it to Kubernetes with token_auth_enabled=True"
+                f"{self._name} takes no tokens", hint="token_auth_enabled=True in a cluster, or auth_mode: aml_token"
             )
         start = int(time.time())
-        end = start + TOKEN_LIFE_S
+        end = start + life
         claims = {"iss": "envbuild", "aud": self._name, "iat": start, "nbf": start, "exp": end}
         token = sign_token(claims, self._file("token-secret").read_bytes().strip())
         moments = [datetime.fromtimestamp(at, timezone.utc) for at in (end - REFRESH_BEFORE_S, end)]
@@ -119,13 +131,7 @@ class ServiceSecrets:
     def variables(self, folder: str = "") -> dict[str, str]:
         """Return what the server is told, with the files in `folder` (a container's), or where they are."""
         place = folder or str(self.folder.resolve())
-        names = {
-            "ENVBUILD_AUTH_KEYS_FILE": "keys",
-            "ENVBUILD_TOKEN_SECRET_FILE": "token-secret",
-            "ENVBUILD_TLS_CERT": "cert.pem",
-            "ENVBUILD_TLS_KEY": "key.pem",
-        }
-        found = {name: f"{place}/{file}" for name, file in names.items() if self._file(file).is_file()}
+        found = {name: f"{place}/{file}" for file, name in VARIABLES.items() if self._file(file).is_file()}
         return {"SERVICE_NAME": self._name, **found}
 
     def remove(self) -> None:

@@ -10,9 +10,9 @@ import yaml
 from envbuild.azureml.records import Record
 from envbuild.azureml.services.aks import AksWebservice, apply, remove
 from envbuild.azureml.services.cluster import rollout_state
+from envbuild.azureml.services.deploying import keep
 from envbuild.azureml.services.deployment_configs import AksServiceDeploymentConfiguration
 from envbuild.azureml.services.kubernetes import manifests
-from envbuild.azureml.services.secrets import ServiceSecrets
 from envbuild.core.errors import DefinitionError, ServiceError
 from envbuild.core.progress import SILENT
 
@@ -161,7 +161,7 @@ def record(ws):
     made = Record(ws.core, "service", "svc")
     made.folder.mkdir(parents=True)
     config = AksServiceDeploymentConfiguration()
-    ServiceSecrets(made).write(config)
+    keep(made, config)
     made.change(status="Transitioning", compute_type="AKS", auth_enabled=True, deployment=asdict(config))
     return made
 
