@@ -2,6 +2,8 @@
 
 A lock of 300 packages, whose wheels weigh 150, 300 and 600 MB together: time and the most memory that the
 process had must grow no faster than they do (a tenth of time is for noise), and memory must stay below 500 MB. Needs no engine.
+Everything lies in a file system in memory where there is one with room: a disk takes what is left to write at its own pace, which
+grows faster than the bytes once its cache is full, and shares it with whoever else writes.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from tests.oci.making import MERGED_USR, layout, on_disk
 PACKAGES, ROUNDS, LIMIT = 300, 5, 500
 STEPS = (1, 2, 4)
 _ROOT = Path(__file__).parents[1]
+_IN_MEMORY, _ROOM = Path("/dev/shm"), 3 << 30
 
 
 def definition(folder: Path, times: int) -> Path:
@@ -79,6 +82,14 @@ def measure(folder: Path) -> list[Row]:
     return rows
 
 
+def place() -> str:
+    """Return the folder to work in: in memory where there is room for all wheels and a cache, else on disk (then it says so)."""
+    if _IN_MEMORY.is_dir() and shutil.disk_usage(_IN_MEMORY).free > _ROOM:
+        return str(_IN_MEMORY)
+    print("no room in memory: the times are the disk's too", file=sys.stderr)
+    return "/var/tmp"
+
+
 def main() -> int:
     """Measure and report."""
     parser = argparse.ArgumentParser(
@@ -87,7 +98,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="exit 1 where a bar is missed")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="envbuild-bench-", dir="/var/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="envbuild-bench-", dir=place()) as folder:
         rows = measure(Path(folder))
     return report(rows, as_json=arguments.json, check=arguments.check)
 
