@@ -122,4 +122,4 @@ def line(row: Row | Count) -> str:
         return f"{row.what:<52} {row.found:>8} {row.wanted:>8} {'':>7} {'all':>6}  {notes}".rstrip()
     mine, other = statistics.median(row.ours), statistics.median(row.theirs)
     bar = f"{row.bar:.2f}" if row.bar else ""
-    return f"{row.what:<52} {mine:>8.2f} {other:>8.2f} {row.ratio:>7.3f} {bar:>6}  {row.peer}  {notes}".rstrip()
+    return f"{row.what:<52} {mine:>8.3f} {other:>8.3f} {row.ratio:>7.3f} {bar:>6}  {row.peer}  {notes}".rstrip()

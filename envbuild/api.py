@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from envbuild.core.definition import Definition
 from envbuild.core.errors import DefinitionError, LockError, Problem, ServiceError
 from envbuild.core.progress import SILENT, Progress
-from envbuild.lockfile import find_lock, load_lock, lock_folder, lock_name, lock_path, sources_unchanged, store_lock
+from envbuild.lockfile import find_lock, load_lock, lock_folder, lock_name, lock_path, store_lock
+from envbuild.unchanged import unchanged_lock
 
 if TYPE_CHECKING:
     from envbuild.app import Scoring, ServedModel
@@ -149,12 +150,12 @@ def check(path: Path | str, *, environment: str = "") -> Freshness:
     """
     from envbuild.core.freshness import Freshness, freshness
 
+    if unchanged_lock(str(Path(path)), environment):
+        return Freshness(fresh=True)
     found = find_lock(Path(path), environment)
     if found is None:
         missing = Problem(message="there is no lock", file=str(path), hint=f"run `envbuild lock {path}`")
         return Freshness(fresh=False, reasons=(missing,))
-    if sources_unchanged(found, Path(path)):
-        return Freshness(fresh=True)
     return freshness(read_definition(path, environment), load_lock(found))
 
 

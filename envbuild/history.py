@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from envbuild import __version__
 from envbuild.core.keys import sha256
 from envbuild.files import cache_root, sha256_of, write_atomic
-from envbuild.lockfile import find_lock, sources_unchanged
+from envbuild.lockfile import find_lock
+from envbuild.unchanged import unchanged_lock
 
 if TYPE_CHECKING:
     from envbuild.core.plan import Plan
@@ -55,10 +56,10 @@ def unchanged(definition: Path, environment: str) -> Remembered | None:
     Nothing is parsed but the lock's header, so that an image that exists is found at once.
     """
     record = _read(definition, environment)
-    image, lock = record.get("image"), find_lock(definition, environment)
-    if not isinstance(image, dict) or lock is None or image.get("version") != __version__:
+    image, lock = record.get("image"), unchanged_lock(str(definition), environment)
+    if not isinstance(image, dict) or not lock or image.get("version") != __version__:
         return None
-    if image.get("lock") != sha256_of(lock) or not sources_unchanged(lock, definition):
+    if image.get("lock") != sha256_of(Path(lock)):
         return None
     layers = tuple((str(one["kind"]), str(one["key"])) for one in record["layers"])
     return Remembered(name=str(image["name"]), key=layers[-1][1], layers=layers)

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envbuild.lockfile import DEFAULT_FILES, default_definition
+from envbuild.lockfile import default_definition
+from envbuild.unchanged import DEFAULT_FILES
 
 if TYPE_CHECKING:
     from envbuild.solve.options import SolveOptions

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from envbuild.cli.annotations import add_format, annotated, wants_annotations
 from envbuild.cli.arguments import add_definition, add_quiet, add_solve, solve_options, take_definitions
 from envbuild.core.errors import UsageError
+from envbuild.unchanged import unchanged_lock
 
 if TYPE_CHECKING:
     from envbuild.api import Locked
@@ -88,11 +89,8 @@ def _early_process(paths: list[Path], arguments: argparse.Namespace) -> SolverPr
 
 
 def _unchanged(path: Path, environment: str) -> bool:
-    from envbuild.lockfile import find_lock, sources_unchanged
-
-    found = find_lock(path, environment)
     # proven without importing the road, which would take longer than all the rest
-    return found is not None and sources_unchanged(found, path)
+    return bool(unchanged_lock(str(path), environment))
 
 
 def _check(path: Path, environment: str, arguments: argparse.Namespace) -> int:

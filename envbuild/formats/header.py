@@ -1,61 +1,107 @@
-"""The facts at the top of a lock file that envbuild wrote, read by a few regular expressions: no YAML, no TOML, no core.
+"""The facts at the top of a lock file that envbuild wrote, found line by line: no YAML, no TOML, no regular expression.
 
-Whether a lock is fresh is asked on every build; this answers in well under a millisecond for a file of any length.
+Whether a lock is fresh is asked on every build; this answers in well under a millisecond for a file of any length. `lock --check`
+ends with it where nothing changed, so it imports nothing that an interpreter does not load anyway.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import Literal
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Literal
 
-_CONDA_END = re.compile(r"^(?:package:|    (?:conda|pip|envbuild-tool)/)", re.MULTILINE)
-_PYLOCK_END = re.compile(r"^\[\[", re.MULTILINE)
-_CONDA_FACT = re.compile(r"^    envbuild-([a-z-]+): (.*)$", re.MULTILINE)
-_CONDA_SOURCE = re.compile(r"^    (\S.*):\n      md5: ''\n      sha256: '?([0-9a-f]{64})'?$", re.MULTILINE)
-_CONDA_PLATFORMS = re.compile(r"^  platforms:\n((?:  - .*\n)+)", re.MULTILINE)
-_PYLOCK_TABLE = re.compile(r"^\[tool\.envbuild\]\n((?:[^\[\n].*\n)*)", re.MULTILINE)
-_PYLOCK_SOURCES = re.compile(r"^\[tool\.envbuild\.sources\]\n((?:\".*\n)*)", re.MULTILINE)
-_PYLOCK_FACT = re.compile(r"^([a-z-]+) = (.*)$", re.MULTILINE)
-_PYLOCK_SOURCE = re.compile(r'^("(?:[^"\\]|\\.)*") = "([0-9a-f]{64})"$', re.MULTILINE)
-_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))")
+_VERSIONS = ("version: 1", 'lock-version = "1.0"')
+_CONDA_ENDS = ("\npackage:", "\n    conda/", "\n    pip/", "\n    envbuild-tool/")
+_CONDA_FACT = "    envbuild-"
+_CONDA_SOURCE = "      md5: ''"
+"""The line between the path of a source and its SHA-256."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """What stands at the top of a lock. All is empty where another tool wrote it.
 
-    `sources` maps a path, relative to the lock, to the SHA-256 of the file that the lock was made from.
+    `sources` are pairs of a path, relative to the lock, and the SHA-256 of the file that the lock was made from.
     """
 
-    format: Literal["conda-lock", "pylock", ""] = ""
-    definition_hash: str = ""
-    sources: tuple[tuple[str, str], ...] = ()
-    platforms: tuple[str, ...] = ()
-    exclude_newer: str = ""
+    __slots__ = ("definition_hash", "exclude_newer", "format", "platforms", "sources")
+
+    def __init__(
+        self,
+        *,
+        format: Literal["conda-lock", "pylock", ""] = "",  # noqa: A002
+        definition_hash: str = "",
+        sources: Sequence[tuple[str, str]] = (),
+        platforms: Sequence[str] = (),
+        exclude_newer: str = "",
+    ) -> None:
+        """Keep what was read."""
+        self.format = format
+        self.definition_hash = definition_hash
+        self.sources = tuple(sources)
+        self.platforms = tuple(platforms)
+        self.exclude_newer = exclude_newer
 
 
 def read_header(text: str) -> Header:
     """Return the header of a lock file's text; never an error, since whoever needs more reads the whole file."""
     if text.startswith("lock-version"):
         return _pylock(text)
-    if text.startswith(("#", "version: 1\n")):
+    if text.startswith(("#", "version:")):
         return _conda_lock(text)
     return Header()
 
 
 def _conda_lock(text: str) -> Header:
-    end = _CONDA_END.search(text)
-    top = text[: end.start()] if end else text
-    facts = {name: _yaml(one) for name, one in _CONDA_FACT.findall(top)}
-    platforms = _CONDA_PLATFORMS.search(top)
+    lines = _before(text, _CONDA_ENDS).split("\n")
+    pairs = (line.removeprefix(_CONDA_FACT).partition(": ") for line in lines if line.startswith(_CONDA_FACT))
+    facts = {name: _yaml(value) for name, _, value in pairs}
     return Header(
         format="conda-lock",
-        definition_hash=facts.get("definition-hash", ""),
-        sources=tuple((_yaml(path), digest) for path, digest in _CONDA_SOURCE.findall(top)),
-        platforms=tuple(_yaml(line[4:]) for line in platforms[1].splitlines()) if platforms else (),
+        definition_hash=facts.get("definition-hash", "") if _is_known(lines) else "",
+        sources=list(_conda_sources(lines)),
+        platforms=[_yaml(line[4:]) for line in _following(lines, "  platforms:", "  - ")],
         exclude_newer=facts.get("exclude-newer", ""),
     )
+
+
+def _conda_sources(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for path, md5, sha256 in zip(lines, lines[1:], lines[2:], strict=False):
+        if md5 == _CONDA_SOURCE:
+            yield _yaml(path.strip().removesuffix(":")), _yaml(sha256.strip().removeprefix("sha256: "))
+
+
+def _pylock(text: str) -> Header:
+    lines = _before(text, ("\n[[",)).split("\n")
+    pairs = (line.partition(" = ") for line in _following(lines, "[tool.envbuild]"))
+    facts = {name: value for name, _, value in pairs}
+    sources = (line.rpartition(" = ") for line in _following(lines, "[tool.envbuild.sources]"))
+    return Header(
+        format="pylock",
+        definition_hash=_quoted(facts.get("definition-hash", "")) if _is_known(lines) else "",
+        sources=[(_quoted(path), _quoted(digest)) for path, _, digest in sources],
+        platforms=facts.get("platforms", "").split('"')[1::2],
+        exclude_newer=_quoted(facts.get("exclude-newer", "")),
+    )
+
+
+def _is_known(lines: Sequence[str]) -> bool:
+    """Tell whether these are the lines of a version that we read: what another one says may mean something else."""
+    return any(one in lines for one in _VERSIONS)
+
+
+def _before(text: str, ends: Sequence[str]) -> str:
+    """Return `text` up to the first of `ends`."""
+    return text[: min((at for at in map(text.find, ends) if at >= 0), default=len(text))]
+
+
+def _following(lines: Sequence[str], title: str, start: str = "") -> Iterator[str]:
+    """Yield the lines after `title` that begin with `start`, up to an empty one or the next table."""
+    if title in lines:
+        for line in lines[lines.index(title) + 1 :]:
+            if not line.startswith(start) or not line or line.startswith("["):
+                return
+            yield line
 
 
 def _yaml(text: str) -> str:
@@ -63,25 +109,18 @@ def _yaml(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return _ESCAPE.sub(_character, text[1:-1]) if text.startswith('"') else text
+    """Return what `text` says, which is a string in double quotes as JSON, TOML and YAML write it, or plain."""
+    if not text.startswith('"'):
+        return text
+    return _unescaped(text[1:-1]) if "\\" in text else text[1:-1]
 
 
-def _character(found: re.Match[str]) -> str:
-    code = found[1] or found[2] or found[3]
-    return chr(int(code, 16)) if code else "\t" if found[4] == "t" else found[4]
+def _unescaped(text: str) -> str:
+    # a path with such characters is rare, and the module takes as long to import as all else here
+    import re
 
+    def character(found: re.Match[str]) -> str:
+        code = found[1] or found[2] or found[3]
+        return chr(int(code, 16)) if code else "\t" if found[4] == "t" else found[4]
 
-def _pylock(text: str) -> Header:
-    end = _PYLOCK_END.search(text)
-    top = text[: end.start()] if end else text
-    table, sources = _PYLOCK_TABLE.search(top), _PYLOCK_SOURCES.search(top)
-    facts = dict(_PYLOCK_FACT.findall(table[1])) if table else {}
-    return Header(
-        format="pylock",
-        definition_hash=_quoted(facts.get("definition-hash", '""')),
-        sources=tuple((_quoted(path), digest) for path, digest in _PYLOCK_SOURCE.findall(sources[1]))
-        if sources
-        else (),
-        platforms=tuple(re.findall(r'"([^"]*)"', facts.get("platforms", ""))),
-        exclude_newer=_quoted(facts.get("exclude-newer", '""')),
-    )
+    return re.sub(r"\\(?:x([0-9a-f]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", character, text)

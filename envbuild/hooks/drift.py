@@ -8,7 +8,8 @@ from pathlib import Path
 
 from envbuild.core.errors import EnvbuildError, Problem
 from envbuild.hooks.targets import Target
-from envbuild.lockfile import lock_folder, sources_unchanged
+from envbuild.lockfile import lock_folder
+from envbuild.unchanged import header_of, sources_unchanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ def reasons_against(target: Target) -> tuple[Problem, ...]:
     """Return why the lock of `target` does not answer, nothing where it does; files are named from the current folder."""
     if target.lock is None:
         return (Problem(message=f"there is no lock for {target.environment or 'it'}", file=str(target.definition)),)
-    if sources_unchanged(target.lock, target.definition):
+    if sources_unchanged(header_of(str(target.lock)), str(target.definition)):
         return ()
     try:
         found = _by_meaning(target, target.lock)

@@ -39,7 +39,7 @@ class SolverProcess:
         Raises:
             SolveError: the engine is not installed.
         """
-        argv = [sys.executable, "-I", "-S", "-c", _START, os.path.dirname(__file__), _engine_folder()]  # noqa: PTH120
+        argv = [sys.executable, "-I", "-S", "-c", _START, os.path.dirname(__file__), _engine_folder()]
         self._log = _log()
         self.pid, self._input, self._output = _spawn(argv, _environment(), self._log.fileno())
 
@@ -108,20 +108,20 @@ def start_for(argv: Sequence[str]) -> SolverProcess | None:
     if argv[:1] != ["lock"] or {"--check", "--help", "-h", "conda-lock"} & set(argv) or not _installed():
         return None
     values = {argv[at + 1] for at, word in enumerate(argv[:-1]) if word in _VALUED}
-    named = [word for word in argv[1:] if not word.startswith("-") and word not in values and os.path.exists(word)]  # noqa: PTH110
-    wanted = named or [name for name in _DEFINITIONS if os.path.exists(name)][:1]  # noqa: PTH110
+    named = [word for word in argv[1:] if not word.startswith("-") and word not in values and os.path.exists(word)]
+    wanted = named or [name for name in _DEFINITIONS if os.path.exists(name)][:1]
     first = any(starts_early_for(name) and not _has_lock(name) for name in wanted)
     return SolverProcess() if first else None
 
 
 def starts_early_for(definition: str) -> bool:
     """Guess from the file alone whether `definition` will need a conda solve; a wrong guess costs a little time only."""
-    if os.path.isdir(definition) or definition.endswith((".yml", ".yaml")):  # noqa: PTH112
+    if os.path.isdir(definition) or definition.endswith((".yml", ".yaml")):
         return True
     if not definition.endswith(".toml"):
         return False
     try:
-        with open(definition, "rb") as file:  # noqa: PTH123
+        with open(definition, "rb") as file:
             return b"channels" in file.read()
     except OSError:
         return False
@@ -129,17 +129,17 @@ def starts_early_for(definition: str) -> bool:
 
 def _has_lock(definition: str) -> bool:
     """Tell whether a lock lies beside `definition`: it may still answer, and then nothing is solved."""
-    folder = definition if os.path.isdir(definition) else os.path.dirname(definition)  # noqa: PTH112, PTH120
-    return any(name.startswith("conda-lock") for name in os.listdir(folder or "."))  # noqa: PTH208
+    folder = definition if os.path.isdir(definition) else os.path.dirname(definition)
+    return any(name.startswith("conda-lock") for name in os.listdir(folder or "."))
 
 
 def _installed() -> bool:
-    return any(os.path.isdir(os.path.join(folder, "rattler")) for folder in sys.path)  # noqa: PTH112, PTH118
+    return any(os.path.isdir(os.path.join(folder, "rattler")) for folder in sys.path)
 
 
 def _engine_folder() -> str:
     for folder in sys.path:
-        if os.path.isdir(os.path.join(folder, "rattler")):  # noqa: PTH112, PTH118
+        if os.path.isdir(os.path.join(folder, "rattler")):
             return folder
     from envbuild.core.errors import SolveError
 

@@ -25,7 +25,9 @@ ROOMS = {
     "programs": {"core"},
     "render": {"core", "formats", "context"},
     "context": {"core", "files"},
-    "lockfile": {"core", "files", "formats"},
+    "unchanged": {"formats"},
+    "at_once": {"unchanged"},
+    "lockfile": {"core", "files", "formats", "unchanged"},
     "app": {"core", "files", "serving"},
 }
 
