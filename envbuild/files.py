@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from envbuild.caches import cache_folder
 from envbuild.core.errors import FileError
 
 _SUFFIX, _OLD = ".part", "old"
@@ -173,11 +174,7 @@ def sha256_of(path: Path) -> str:
 
 def cache_root() -> Path:
     """Return the folder for everything that can be made again (`ENVBUILD_CACHE_DIR`, else XDG's)."""
-    named = os.environ.get("ENVBUILD_CACHE_DIR")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "envbuild"
+    return Path(cache_folder())
 
 
 def _sync_folder(folder: Path) -> None:

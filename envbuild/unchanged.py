@@ -66,7 +66,7 @@ def sources_unchanged(header: Header, definition: str) -> bool:
     if os.path.isfile(definition) and os.path.basename(definition) not in recorded:
         return False
     folder = lock_folder(definition)
-    return all(_digest(os.path.join(folder, name)) == digest for name, digest in recorded.items())
+    return all(sha256_of(os.path.join(folder, name)) == digest for name, digest in recorded.items())
 
 
 def header_of(path: str) -> Header:
@@ -138,18 +138,20 @@ def _dashed(name: str) -> str:
     return "-".join(filter(None, words)).strip("-")
 
 
-def _digest(path: str) -> str | None:
+def sha256_of(path: str) -> str | None:
+    """Return the SHA-256 of the file at `path`; None where it is none that a lock or a source can be."""
     try:
         # the name stands in the lock, which may come from anybody: a device would never end
         if not is_readable(path):
             return None
         with open(path, "rb") as file:
-            return _sha256(file.read())
+            return sha256(file.read())
     except (OSError, ValueError):
         return None
 
 
-def _sha256(content: bytes) -> str:
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of `content` as 64 hexadecimal digits."""
     # `hashlib` loads OpenSSL, which takes a third of the time that an interpreter takes to start
     try:
         module = __import__("_sha256" if sys.version_info < (3, 12) else "_sha2")

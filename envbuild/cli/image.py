@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from envbuild.cli.arguments import add_definition, add_quiet, definition_or_default
 from envbuild.cli.assembling import add_assembling, image_settings, subdirs
 from envbuild.cli.dockerfile import add_dockerfile, render_options
+from envbuild.cli.image_words import image_words
 
 if TYPE_CHECKING:
     from envbuild.core.plan import Plan
     from envbuild.core.progress import Progress
     from envbuild.engines.protocol import BuildOptions, Image
-    from envbuild.history import Remembered
 
 
 Layers = Sequence[tuple[str, str]]
@@ -124,11 +124,6 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Plan, write, or build."""
     path = definition_or_default(arguments.definition)
-    # before anything else is imported
-    found = _existing(path, arguments)
-    if found is not None:
-        print_image(*found, as_json=arguments.json)
-        return 0
     from envbuild import api
     from envbuild.cli.progress import progress_for
 
@@ -172,50 +167,6 @@ _SAY_WHERE = ("push", "tag")
 
 def _is_plain(arguments: argparse.Namespace) -> bool:
     return not any(value for name, value in vars(arguments).items() if name not in (*_SAY_HOW, *_SAY_WHERE))
-
-
-def _existing(path: Path, arguments: argparse.Namespace) -> tuple[Image, Layers] | None:
-    """Return the image of an unchanged definition, with its layers, without reading the definition.
-
-    A push looks for it in the registries of its names, everything else in docker.
-    """
-    pushes = bool(arguments.push and arguments.tag)
-    asked = pushes or (not arguments.push and not arguments.tag and arguments.engine in ("auto", "docker"))
-    if not asked or not _is_plain(arguments):
-        return None
-    from envbuild.history import unchanged
-
-    last = unchanged(path, arguments.environment)
-    if last is None:
-        return None
-    image = _in_registry(last, tuple(arguments.tag)) if pushes else _in_docker(last)
-    return (image, last.layers) if image is not None else None
-
-
-def _in_docker(last: Remembered) -> Image | None:
-    from envbuild.engines.docker_socket import image_attributes
-
-    said = image_attributes(last.name, timeout=10)
-    if not said:
-        return None
-    from envbuild.engines.protocol import Image
-
-    identity, size = str(said.get("Id", "")), int(said.get("Size", 0))
-    return Image(name=last.name, key=last.key, engine="docker", built=False, id=identity, size=size)
-
-
-def _in_registry(last: Remembered, tags: tuple[str, ...]) -> Image | None:
-    from envbuild.core.errors import EnvbuildError
-    from envbuild.engines.protocol import Image
-    from envbuild.engines.registry_reuse import reuse_from_registry
-    from envbuild.net.registry import RegistryClient
-
-    try:
-        digest = reuse_from_registry(RegistryClient(), tags, last.key)
-    except EnvbuildError:
-        return None  # the long way says what is wrong
-    image = Image(name=last.name, key=last.key, engine="registry", built=False, id="", digest=digest, tags=tags)
-    return image if digest else None
 
 
 def _explain(plan: Plan, path: Path, arguments: argparse.Namespace) -> int:
@@ -322,32 +273,9 @@ def subdir(platform: str) -> str:
 
 def print_image(image: Image, layers: Layers, *, as_json: bool) -> None:
     """Print what was built, or found."""
-    if as_json:
-        print(
-            json.dumps(
-                {
-                    "name": image.name,
-                    "key": image.key,
-                    "engine": image.engine,
-                    "built": image.built,
-                    "id": image.id,
-                    "digest": image.digest,
-                    "size": image.size,
-                    "seconds": image.seconds,
-                    "tags": list(image.tags),
-                    "layers": [{"kind": kind, "key": key} for kind, key in layers],
-                }
-            )
-        )
-        return
-    did = (
-        f"built by {image.engine} in {image.seconds:.1f} s"
-        if image.built
-        else f"exists in {f'the registry as {image.digest}' if image.engine == 'registry' else image.engine}, nothing to do"
-    )
-    print(f"{image.name or image.id}: {did}")
-    for tag in image.tags:
-        print(tag)
+    fields = ("name", "key", "engine", "built", "id", "digest", "size", "seconds")
+    told = {name: getattr(image, name) for name in fields}
+    print(image_words(told, image.tags, layers, as_json=as_json), end="")
 
 
 def print_plans(plan: Plan, arguments: argparse.Namespace, path: Path) -> None:

@@ -15,7 +15,8 @@ from envbuild.core.plan import Plan
 from envbuild.core.reference import ImageReference
 from envbuild.formats.cyclonedx import write_cyclonedx
 from envbuild.formats.statements import image_statements
-from envbuild.net.images import OCI_MANIFEST, Descriptor
+from envbuild.net.images import Descriptor
+from envbuild.net.media_types import OCI_MANIFEST
 from envbuild.net.registry import RegistryClient
 from envbuild.net.registry_push import Blob, attach, push_blob
 from envbuild.signing.keys import KEY, KeySigner

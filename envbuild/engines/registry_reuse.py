@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from envbuild.core.reference import ImageReference
-from envbuild.net.images import OCI_MANIFEST
+from envbuild.net.media_types import OCI_MANIFEST
 from envbuild.net.registry import RegistryClient
 from envbuild.net.registry_push import push_manifest
 

@@ -12,12 +12,8 @@ from envbuild.core.errors import DefinitionError, IntegrityError
 from envbuild.core.platforms import Platform
 from envbuild.core.reference import is_digest
 from envbuild.net.image_config import check_config
+from envbuild.net.media_types import OCI_MANIFEST
 
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
-MANIFEST_TYPES = (OCI_INDEX, DOCKER_INDEX, OCI_MANIFEST, DOCKER_MANIFEST)
 LARGEST_MANIFEST = 4 << 20
 """Bytes: what the distribution specification asks a registry to take at least."""
 

@@ -15,7 +15,6 @@ from envbuild.core.errors import DefinitionError, IntegrityError
 from envbuild.core.platforms import Platform
 from envbuild.net.images import (
     LARGEST_MANIFEST,
-    OCI_MANIFEST,
     Descriptor,
     ImageSource,
     ResolvedImage,
@@ -28,6 +27,7 @@ from envbuild.net.images import (
     resolve_image,
 )
 from envbuild.net.layers import verified
+from envbuild.net.media_types import OCI_MANIFEST
 
 _REF_NAMES = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
 _LARGEST_CONFIG = 16 << 20

@@ -20,7 +20,6 @@ from envbuild.net.downloads import DownloadCache
 from envbuild.net.http import HttpClient, PassingError, read_body
 from envbuild.net.images import (
     LARGEST_MANIFEST,
-    MANIFEST_TYPES,
     Descriptor,
     ResolvedImage,
     check_digest,
@@ -30,13 +29,14 @@ from envbuild.net.images import (
 )
 from envbuild.net.integrity import Integrity
 from envbuild.net.layers import verified
+from envbuild.net.media_types import ACCEPTED, MANIFEST_TYPES
 from envbuild.net.registry_auth import Access
 
 if TYPE_CHECKING:
     import requests
 
 _LARGEST_CONFIG = 16 << 20
-_ACCEPT = {"Accept": ", ".join(MANIFEST_TYPES)}
+_ACCEPT = {"Accept": ACCEPTED}
 MOST_PAGES = 200
 
 

@@ -14,7 +14,8 @@ from envbuild.core.errors import EnvbuildError, IntegrityError, NetworkError
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
 from envbuild.net.http import read_body
-from envbuild.net.images import LARGEST_MANIFEST, OCI_INDEX, Descriptor, listed, parse_object
+from envbuild.net.images import LARGEST_MANIFEST, Descriptor, listed, parse_object
+from envbuild.net.media_types import OCI_INDEX
 from envbuild.net.registry import MOST_PAGES, RegistryClient, next_page, pull_scope, push_scope
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from envbuild.net.credentials import CredentialFinder
 from envbuild.net.docker_credentials import RegistryCredentials
 from envbuild.net.http import HttpClient, Patience
 from envbuild.net.image_files import find_files
-from envbuild.net.images import OCI_INDEX, OCI_MANIFEST, Descriptor
+from envbuild.net.images import Descriptor
+from envbuild.net.media_types import OCI_INDEX, OCI_MANIFEST
 from envbuild.net.oci_layout import image_source
 from envbuild.net.registry import RegistryClient, RegistrySource
 from envbuild.net.registry_push import Blob, attach, push_blobs, push_manifest, referrers

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import zstandard
 
-from envbuild.net.images import OCI_MANIFEST, Descriptor, digest_of
+from envbuild.net.images import Descriptor, digest_of
+from envbuild.net.media_types import OCI_MANIFEST
 from tests.fuzz.azureml import azureml_seeds
 from tests.security.fields import FIELDS
 from tests.support.wheel import make_wheel

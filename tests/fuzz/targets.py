@@ -34,8 +34,9 @@ from envbuild.engines.oci.wheels import WheelUnit
 from envbuild.formats.detect import read_lock
 from envbuild.formats.header import read_header
 from envbuild.net.credentials import mask_url, strip_credentials
-from envbuild.net.images import OCI_INDEX, Descriptor, resolve_image
+from envbuild.net.images import Descriptor, resolve_image
 from envbuild.net.layers import content_of, members
+from envbuild.net.media_types import OCI_INDEX
 from envbuild.net.oci_layout import image_source
 from envbuild.net.registry_auth import Challenge
 from envbuild.read.findings import Findings

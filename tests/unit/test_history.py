@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from envbuild import history
+from envbuild import history, last_image
 from envbuild.core.definition import Base, BuildContext, Definition
 from envbuild.core.lock import Lock, LockedBase, Source
 from envbuild.core.plan import Plan, make_plan
@@ -37,28 +37,27 @@ def plan_of(path: Path, change: Definition | None = None, digest: str = f"sha256
 def test_the_image_of_an_unchanged_definition_is_known(definition):
     plan = plan_of(definition)
     history.remember(definition, "", plan, plain=True)
-    found = history.unchanged(definition, "")
-    assert found is not None
-    assert (found.name, found.key) == (plan.image_name, plan.image_key)
-    assert found.layers == tuple((layer.kind, layer.key) for layer in plan.layers)
+    layers = [(layer.kind, layer.key) for layer in plan.layers]
+    assert last_image.last_image(str(definition)) == (plan.image_name, layers)
+    assert layers[-1][1] == plan.image_key
 
 
 def test_a_changed_definition_lock_or_version_is_looked_at_anew(definition, monkeypatch):
     history.remember(definition, "", plan_of(definition), plain=True)
     with monkeypatch.context() as patched:
-        patched.setattr(history, "__version__", "another")
-        assert history.unchanged(definition, "") is None
+        patched.setattr(last_image, "__version__", "another")
+        assert last_image.last_image(str(definition)) is None
     lock = definition.with_name("pylock.toml")
     text = lock.read_text()
     lock.write_text(text + "\n")
-    assert history.unchanged(definition, "") is None
+    assert last_image.last_image(str(definition)) is None
     lock.write_text(text)
-    assert history.unchanged(definition, "") is not None
-    assert history.unchanged(definition, "other") is None
+    assert last_image.last_image(str(definition)) is not None
+    assert last_image.last_image(str(definition), "other") is None
     definition.write_text("six>1\n")
-    assert history.unchanged(definition, "") is None
+    assert last_image.last_image(str(definition)) is None
     lock.unlink()
-    assert history.unchanged(definition, "") is None
+    assert last_image.last_image(str(definition)) is None
 
 
 @pytest.mark.parametrize(
@@ -74,10 +73,10 @@ def test_a_changed_definition_lock_or_version_is_looked_at_anew(definition, monk
 )
 def test_what_the_locks_sources_do_not_tell_is_never_answered_from_memory(definition, change, digest):
     history.remember(definition, "", plan_of(definition, change, digest), plain=True)
-    assert history.unchanged(definition, "") is None
+    assert last_image.last_image(str(definition)) is None
     assert history.last_layers(definition, "")
 
 
 def test_another_kind_of_build_is_not_answered_from_memory(definition):
     history.remember(definition, "", plan_of(definition))
-    assert history.unchanged(definition, "") is None
+    assert last_image.last_image(str(definition)) is None

@@ -33,7 +33,8 @@ from envbuild.engines.oci.store import Store, StoredLayer
 from envbuild.engines.oci.tar import Places, TarWriter
 from envbuild.engines.oci.units import Surroundings, Told, Unit, refuse_clashes
 from envbuild.engines.oci.wheels import WheelUnit
-from envbuild.net.images import OCI_MANIFEST, Descriptor, ImageSource, ResolvedImage
+from envbuild.net.images import Descriptor, ImageSource, ResolvedImage
+from envbuild.net.media_types import OCI_MANIFEST
 from envbuild.net.registry import RegistryClient
 from envbuild.net.url_variables import UrlVariables
 

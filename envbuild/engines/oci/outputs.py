@@ -17,7 +17,8 @@ from envbuild.engines.oci.compression import plain
 from envbuild.engines.oci.store import LAYOUT, REF_NAME, Store
 from envbuild.engines.oci.tar import Places, TarWriter
 from envbuild.files import new_file, new_folder
-from envbuild.net.images import OCI_INDEX, Descriptor, ImageSource
+from envbuild.net.images import Descriptor, ImageSource
+from envbuild.net.media_types import OCI_INDEX
 from envbuild.net.registry import RegistryClient
 from envbuild.net.registry_push import Blob, push_blobs, push_manifest
 

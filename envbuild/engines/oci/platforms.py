@@ -19,7 +19,8 @@ from envbuild.engines.oci.output import Output, parse_output
 from envbuild.engines.oci.outputs import push_blobs_of, write_layout
 from envbuild.engines.oci.store import Store
 from envbuild.engines.protocol import BuildOptions, Image
-from envbuild.net.images import OCI_INDEX, Descriptor
+from envbuild.net.images import Descriptor
+from envbuild.net.media_types import OCI_INDEX
 from envbuild.net.registry_push import push_manifest
 
 

@@ -11,8 +11,9 @@ from envbuild.core.lock import LockedBase
 from envbuild.core.platforms import Platform
 from envbuild.core.reference import ImageReference
 from envbuild.engines.oci.store import Store
-from envbuild.net.images import MANIFEST_TYPES, OCI_MANIFEST, Descriptor, ImageSource, ResolvedImage, resolve_image
+from envbuild.net.images import Descriptor, ImageSource, ResolvedImage, resolve_image
 from envbuild.net.layers import verified
+from envbuild.net.media_types import MANIFEST_TYPES, OCI_MANIFEST
 from envbuild.net.oci_layout import image_source
 from envbuild.net.registry import RegistryClient
 

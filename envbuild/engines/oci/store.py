@@ -22,8 +22,9 @@ from envbuild.core.errors import FileError, IntegrityError
 from envbuild.engines.oci.compression import Method
 from envbuild.engines.oci.tar import Places, TarWriter
 from envbuild.files import cache_root, exclusive, sha256_of, write_atomic
-from envbuild.net.images import OCI_INDEX, Descriptor, digest_of
+from envbuild.net.images import Descriptor, digest_of
 from envbuild.net.layers import verified
+from envbuild.net.media_types import OCI_INDEX
 
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 REF_NAME = "org.opencontainers.image.ref.name"

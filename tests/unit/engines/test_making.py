@@ -19,7 +19,8 @@ from envbuild.engines import detect
 from envbuild.engines.making import Wish, make_image
 from envbuild.engines.protocol import BuildOptions, Image
 from envbuild.engines.registry_reuse import key_tag
-from envbuild.net.images import OCI_MANIFEST, digest_of
+from envbuild.net.images import digest_of
+from envbuild.net.media_types import OCI_MANIFEST
 from envbuild.net.registry import RegistryClient
 from envbuild.net.registry_push import referrers
 from tests.oci.making import MERGED_USR, layout, on_disk, plan, two_platforms

@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import zstandard
 
-from envbuild.net.images import DOCKER_INDEX, OCI_INDEX, OCI_MANIFEST, Descriptor, digest_of
+from envbuild.net.images import Descriptor, digest_of
+from envbuild.net.media_types import DOCKER_INDEX, OCI_INDEX, OCI_MANIFEST
 
 from .loopback import Answer, Request, Server
 

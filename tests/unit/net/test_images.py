@@ -4,7 +4,8 @@ import pytest
 
 from envbuild.core.errors import DefinitionError, IntegrityError
 from envbuild.core.platforms import PLATFORMS
-from envbuild.net.images import OCI_INDEX, OCI_MANIFEST, Descriptor, digest_of, resolve_image
+from envbuild.net.images import Descriptor, digest_of, resolve_image
+from envbuild.net.media_types import OCI_INDEX, OCI_MANIFEST
 
 from .samples import index_of, make_image
 

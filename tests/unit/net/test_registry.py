@@ -10,7 +10,8 @@ from envbuild.net.docker_credentials import RegistryCredentials
 from envbuild.net.downloads import DownloadCache
 from envbuild.net.http import HttpClient
 from envbuild.net.image_files import read_file
-from envbuild.net.images import OCI_MANIFEST, digest_of
+from envbuild.net.images import digest_of
+from envbuild.net.media_types import OCI_MANIFEST
 from envbuild.net.registry import RegistryClient, RegistrySource
 
 from .loopback import Answer

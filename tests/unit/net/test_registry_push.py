@@ -8,7 +8,8 @@ from envbuild.core.errors import IntegrityError, NetworkError
 from envbuild.core.platforms import PLATFORMS
 from envbuild.core.progress import Progress
 from envbuild.core.reference import ImageReference
-from envbuild.net.images import OCI_INDEX, OCI_MANIFEST, Descriptor, digest_of
+from envbuild.net.images import Descriptor, digest_of
+from envbuild.net.media_types import OCI_INDEX, OCI_MANIFEST
 from envbuild.net.registry_push import Blob, attach, push_blob, push_blobs, push_manifest, referrers
 
 from .loopback import Answer
