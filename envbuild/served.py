@@ -56,7 +56,9 @@ def serve_container(image: Image, plan: Plan, *, port: int) -> Iterator[str]:
 
     engine = container_engine(image.engine)
     options = RunOptions(ports=((plan.config.port, port),))
-    container = start_service_container(engine, image.id or image.name, plan, options)
+    container = start_service_container(
+        engine, image.id or image.name, options, port=plan.config.port, health=plan.config.health
+    )
     try:
         yield container.url(plan.config.port)
     finally:

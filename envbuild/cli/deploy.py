@@ -25,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="deployment.yml", help="in this order")
     parser.add_argument("-e", "--endpoint-name", default="", metavar="NAME", help="in the place of the file's")
-    parser.add_argument("--engine", choices=("local", "docker", "podman"), default="local", help="as a process of this machine (local), or in a container")  # fmt: skip
+    parser.add_argument("--engine", choices=("local", "docker", "podman"), default="", help="as a process of this machine (local, the default), or in a container, where an image with its own server always runs")  # fmt: skip
     parser.add_argument("--all-traffic", action="store_true", help="to this deployment, once it answers")
     parser.add_argument("--check", action="store_true", help="only read the files and say what they hold")
     parser.add_argument("-w", "--workspace", type=Path, help="the folder whose .envbuild is the workspace (default: found upwards, else made here)")  # fmt: skip

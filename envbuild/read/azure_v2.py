@@ -126,7 +126,11 @@ def read_environment(node: Node, findings: Findings, include: Include, *, alone:
         findings.note(node.get("docker").origin, "`docker:` is the old way; `image:` or `build:` is the new one")
     base = _base(node, findings, include, old=old, alone=alone)
     _check_os(node.get("os_type") or node.get("os"), findings)
-    _check_inference(node.get("inference_config"), findings)
+    if node.get("inference_config"):
+        check_routes(node.get("inference_config"), findings)
+        findings.note(
+            node.get("inference_config").origin, "has no effect on the packages: it tells a service its routes"
+        )
     if node.get("datastore"):
         findings.note(node.get("datastore").origin, "has no effect: a context is not uploaded")
     packages = _conda(node.get("conda_file") if not old else _old_conda(node), findings, include)
@@ -285,7 +289,8 @@ def _check_os(node: Node, findings: Findings) -> None:
         findings.refuse(node.origin, f"{written!r} is not an operating system", "write os_type: linux")
 
 
-def _check_inference(node: Node, findings: Findings) -> None:
+def check_routes(node: Node, findings: Findings) -> None:
+    """Refuse an `inference_config` that lacks a route, or a route that is none; a missing one is none to refuse."""
     if node.value is None:
         return
     only_keys(node, _ROUTES, findings, what="inference_config")
@@ -302,4 +307,3 @@ def _check_inference(node: Node, findings: Findings) -> None:
             findings.refuse(route.origin, f"has no port: between 1 and 65535 (found {port.source or 'nothing'})")
         if not path.startswith("/"):
             findings.refuse(route.origin, f"has no path: that begins with / (found {path or 'nothing'})")
-    findings.note(node.origin, "has no effect on the packages: it tells a service its routes")

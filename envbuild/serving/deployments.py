@@ -110,25 +110,26 @@ class Deployments:
 
     def probe(self, route: Route) -> None:
         """Ask a deployment for its health; any answer below 500 is a sign of life."""
-        place = f"{route.host}:{route.port}"
+        port, path = route.health_port or route.port, route.health_path
+        place = f"{route.host}:{port}"
         try:
-            connection = Upstream(route.host, route.port, PROBE_LIMIT_S).connect()
+            connection = Upstream(route.host, port, PROBE_LIMIT_S).connect()
             try:
-                connection.send(f"GET / HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\r\n".encode())
+                connection.send(f"GET {path} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\r\n".encode())
                 status = connection.head("GET").status
             finally:
                 connection.close()
         except UnreachableError as error:
             self.missed(route, str(error), count=MISSES)
         except LateError:
-            self.missed(route, f"GET / is not answered within {PROBE_LIMIT_S:g} s")
+            self.missed(route, f"GET {path} is not answered within {PROBE_LIMIT_S:g} s")
         except BrokenError as error:
-            self.missed(route, f"GET /: {error}")
+            self.missed(route, f"GET {path}: {error}")
         else:
             if status < 500:
                 self.answered(route)
             else:
-                self.missed(route, f"GET / is answered with {status}")
+                self.missed(route, f"GET {path} is answered with {status}")
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -18,7 +18,7 @@ from .deployments import MISSES, Deployments
 from .failures import RequestError
 from .identity import Identity, id_maker
 from .logs import LOGGER, Access, AccessLog
-from .routes import Route
+from .routes import SCORE, Route
 from .settings import Settings
 from .upstream import BrokenError, Connection, Head, Headers, LateError, UnreachableError, Upstream
 
@@ -42,20 +42,23 @@ _REPEATABLE = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 class Request(NamedTuple):
-    """A request as it came: its head without framing. `length` is -1 and `body` None where it comes in chunks or is long."""
+    """A request as it came: its headers without framing. `length` is -1 and `body` None where it comes in chunks or is long."""
 
     method: str
-    head: bytes
+    path: str
+    query: str
+    headers: bytes
     length: int
     body: bytes | None
 
-    @property
-    def start(self) -> bytes:
-        """What is sent first: the head, and a short body at once."""
+    def start(self, route: Route) -> bytes:
+        """What is sent to a deployment first: the head, and a short body at once."""
+        path = route.scoring if self.path == SCORE else self.path
+        head = f"{self.method} {path}{self.query} HTTP/1.1\r\n".encode("latin-1", "replace") + self.headers
         if self.length < 0:
-            return self.head + b"transfer-encoding: chunked\r\n\r\n"
+            return head + b"transfer-encoding: chunked\r\n\r\n"
         framing = b"content-length: %d\r\n\r\n" % self.length if self.length or self.method == "POST" else b"\r\n"
-        return self.head + framing + (self.body or b"")
+        return head + framing + (self.body or b"")
 
 
 class Router:
@@ -148,7 +151,11 @@ class Router:
     def _read(self, environ: Environ) -> Request:
         length = self.bodies.length(environ)
         body = self.bodies.read(environ) if 0 <= length <= WHOLE else None
-        return Request(environ["REQUEST_METHOD"], _head(environ), length, body)
+        path = environ["PATH_INFO"]
+        if not path.isascii() or not path.replace("/", "").isalnum():
+            path = quote(path.encode("latin-1"), safe="/:@!$&'()*+,;=~-._")
+        query = environ.get("QUERY_STRING")
+        return Request(environ["REQUEST_METHOD"], path, f"?{query}" if query else "", _headers(environ), length, body)
 
     def _ask(self, route: Route, request: Request, environ: Environ) -> tuple[Connection, Head]:
         """Send the request and read the head of the answer.
@@ -164,21 +171,21 @@ class Router:
         try:
             if kept is not None:
                 try:
-                    return kept, self._exchange(kept, request, environ)
+                    return kept, self._exchange(kept, route, request, environ)
                 except BrokenError:
                     if request.method not in _REPEATABLE:
                         raise
             fresh = upstream.connect()
-            return fresh, self._exchange(fresh, request, environ)
+            return fresh, self._exchange(fresh, route, request, environ)
         except BrokenError as error:
             LOGGER.warning("deployment %s broke off: %s", route.name, error)
             raise RequestError(502, f"Deployment {route.name} ended the connection before it answered.") from error
         except LateError as error:
             raise RequestError(504, f"Deployment {route.name} took too long.") from error
 
-    def _exchange(self, connection: Connection, request: Request, environ: Environ) -> Head:
+    def _exchange(self, connection: Connection, route: Route, request: Request, environ: Environ) -> Head:
         try:
-            connection.send(request.start)
+            connection.send(request.start(route))
             if request.body is None:
                 for piece in self.bodies.pieces(environ):
                     connection.send(piece if request.length >= 0 else b"%x\r\n%b\r\n" % (len(piece), piece))
@@ -218,7 +225,7 @@ class Router:
         try:
             connection = self._deployments.upstream(route).connect()
             try:
-                connection.send(request.start)
+                connection.send(request.start(route))
                 for _ in connection.body(connection.head(request.method).length):
                     pass
             finally:
@@ -265,17 +272,9 @@ def _field(key: str) -> str:
     return "" if name in _OURS else name
 
 
-def _head(environ: Environ) -> bytes:
-    """Write the request's head anew, but for its framing and its end."""
-    path = environ["PATH_INFO"]
-    if not path.isascii() or not path.replace("/", "").isalnum():
-        path = quote(path.encode("latin-1"), safe="/:@!$&'()*+,;=~-._")
-    query = environ.get("QUERY_STRING")
-    lines = [
-        f"{environ['REQUEST_METHOD']} {path}?{query} HTTP/1.1"
-        if query
-        else f"{environ['REQUEST_METHOD']} {path} HTTP/1.1"
-    ]
+def _headers(environ: Environ) -> bytes:
+    """Write the request's headers anew, but for its framing and its end."""
+    lines = []
     dropped = {one.strip().lower() for one in environ.get("HTTP_CONNECTION", "").split(",")}
     for key, value in environ.items():
         if key.startswith("HTTP_") and (name := _field(key)) and name not in dropped:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping, NamedTuple
 from urllib.parse import urlsplit
 
+_PATH = re.compile(r"/[!-~]*")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_KEYS = {"url", "traffic", "mirror"}
+_KEYS = {"url", "traffic", "mirror", "scoring", "health"}
+SCORE = "/score"
 # A deck holds one card for each so many parts of the traffic: percent, then tenths and hundredths where they are needed.
 _DECK_SIZES = (100, 1000, 10_000)
 
@@ -20,13 +22,20 @@ class RoutesError(ValueError):
 
 
 class Route(NamedTuple):
-    """One deployment: where it answers, its percent of the requests, and the percent of which it gets a copy."""
+    """One deployment: where it answers, its percent of the requests, and the percent of which it gets a copy.
+
+    A server that is not ours has paths of its own: `scoring` is asked in the place of /score, `health_path` in that of /, on
+    `health_port` where that is another one (0: the same).
+    """
 
     name: str
     host: str
     port: int
     traffic: float
     mirror: float = 0.0
+    scoring: str = SCORE
+    health_path: str = "/"
+    health_port: int = 0
 
 
 class Table:
@@ -83,7 +92,7 @@ def _sum(traffic: Mapping[str, float]) -> str:
 
 
 def read_routes(path: Path) -> Table:
-    """Return the table that the JSON file says: `{"deployments": {NAME: {"url", "traffic", "mirror"}}}`.
+    """Return the table that the JSON file says: `{"deployments": {NAME: {"url", "traffic", "mirror", "scoring", "health"}}}`.
 
     Raises:
         RoutesError: it is not understood; the first problem is named.
@@ -111,15 +120,32 @@ def _route(name: str, value: Any) -> Route:
         raise RoutesError(f"deployments: {name!r} cannot name one")
     if not isinstance(value, dict) or set(value) - _KEYS:
         raise RoutesError(f"deployments.{name}: an object of {', '.join(sorted(_KEYS))} is needed")
-    url = urlsplit(str(value.get("url", "")))
-    try:
-        port = url.port or 80
-    except ValueError:
-        raise RoutesError(f"deployments.{name}.url: the port is none") from None
-    if url.scheme != "http" or not url.hostname or url.path.strip("/") or url.query:
+    host, port, path = _place(name, value, "url", "http://HOST:PORT")
+    if path.strip("/"):
         raise RoutesError(f"deployments.{name}.url: http://HOST:PORT is needed, found {value.get('url')!r}")
+    scoring = value.get("scoring", SCORE)
+    if not isinstance(scoring, str) or not _PATH.fullmatch(scoring):
+        raise RoutesError(f"deployments.{name}.scoring: a path that begins with / is needed, found {scoring!r}")
+    health_port, health = 0, "/"
+    if "health" in value:
+        where, health_port, health = _place(name, value, "health", "http://HOST:PORT/PATH")
+        if where != host or not _PATH.fullmatch(health):
+            raise RoutesError(
+                f"deployments.{name}.health: http://{host}:PORT/PATH is needed, found {value['health']!r}"
+            )
     traffic, mirror = value.get("traffic", 0), value.get("mirror", 0)
     for key, percent in (("traffic", traffic), ("mirror", mirror)):
         if isinstance(percent, bool) or not isinstance(percent, (int, float)) or not 0 <= percent <= 100:
             raise RoutesError(f"deployments.{name}.{key}: a percent from 0 to 100 is needed, found {percent!r}")
-    return Route(name, url.hostname, port, float(traffic), float(mirror))
+    return Route(name, host, port, float(traffic), float(mirror), scoring, health, health_port)
+
+
+def _place(name: str, value: Mapping[str, Any], key: str, form: str) -> tuple[str, int, str]:
+    url = urlsplit(str(value.get(key, "")))
+    try:
+        port = url.port or 80
+    except ValueError:
+        raise RoutesError(f"deployments.{name}.{key}: the port is none") from None
+    if url.scheme != "http" or not url.hostname or url.query:
+        raise RoutesError(f"deployments.{name}.{key}: {form} is needed, found {value.get(key)!r}")
+    return url.hostname, port, url.path

@@ -155,6 +155,28 @@ def eventually(found, *, limit=15):
         time.sleep(0.05)
 
 
+def test_a_server_with_paths_of_its_own_is_asked_there(deployments, launch, tmp_path):
+    """Its scoring path stands for /score in the same traffic as another's; health is asked on a port of its own."""
+    blue, green = (deployments[name].port for name in ("blue", "green"))
+    own = {"url": f"http://127.0.0.1:{blue}", "traffic": 50, "scoring": "/v1/models/a:predict"}
+    own["health"] = f"http://127.0.0.1:{green}/ready"
+    other = {"url": f"http://127.0.0.1:{green}", "traffic": 50}
+    (tmp_path / "routes.json").write_text(json.dumps({"deployments": {"blue": own, "green": other}}))
+    router = launch("", "--routes", "routes.json", without_script=True)
+    router.wait_until_ready()
+    connection = http.client.HTTPConnection("127.0.0.1", router.port, timeout=30)
+    for number in range(100):
+        connection.request("POST", f"/score?n={number}", b"{}")
+        assert connection.getresponse().read() == b"{}"
+    connection.request("POST", "/v1/other", b"{}", {"azureml-model-deployment": "blue"})
+    assert connection.getresponse().read() == b"{}"
+    eventually(lambda: any(one[1] == "/ready" for one in deployments["green"].seen))
+    assert {one[1].partition("?")[0] for one in deployments["blue"].seen} == {"/v1/models/a:predict", "/v1/other"}
+    assert {one[1].partition("?")[0] for one in deployments["green"].scored} == {"/score", "/ready"}
+    asked = [one[1] for name in ("blue", "green") for one in deployments[name].scored]
+    assert {one.partition("?n=")[2] for one in asked if "?n=" in one} == {str(number) for number in range(100)}
+
+
 def test_ten_thousand_requests_are_split_within_one_percent(route, deployments, server_name):
     router = route(blue=70, green=30)
     count = 10_000 if server_name == "granian" else 1000

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envbuild import api
+from envbuild.azureml.endpoints.own_server import OwnServer, own_server
 from envbuild.azureml.endpoints.values import Deployment, EnvironmentSource, OnlineDeployment
 from envbuild.azureml.environments.environment import EnvironmentReference
 from envbuild.azureml.environments.references import parse_reference
@@ -37,14 +38,32 @@ class Ready:
 
 
 def prepare(workspace: Workspace, deployment: Deployment, progress: Progress) -> Ready:
-    """Register what the deployment brings along, lock its environment, and return it packaged.
+    """Register what the deployment brings along, lock its environment, and return it packaged with our server.
 
     Raises:
         DefinitionError: its file names something that is not there.
         WorkspaceError: it refers to a model or an environment that is not in the workspace.
         ServiceError: the script cannot be served.
     """
+    return _packaged(workspace, deployment, _models(workspace, deployment), progress)
+
+
+def prepare_online(workspace: Workspace, deployment: OnlineDeployment, progress: Progress) -> Ready | OwnServer:
+    """Do what `prepare` does; without a script, an environment with routes of its own is run as it is.
+
+    Raises:
+        DefinitionError, WorkspaceError, ServiceError: as `prepare`.
+    """
     models = _models(workspace, deployment)
+    if deployment.code is None and deployment.environment is not None:
+        stored = _environment(workspace, deployment.environment, deployment.file)
+        own = own_server(workspace, stored, models)
+        if own is not None:
+            return own
+    return _packaged(workspace, deployment, models, progress)
+
+
+def _packaged(workspace: Workspace, deployment: Deployment, models: Sequence[Model], progress: Progress) -> Ready:
     inference = None
     if deployment.code is not None:
         if deployment.environment is None:
@@ -117,19 +136,23 @@ def _environment(workspace: Workspace, source: EnvironmentSource, file: Path) ->
 
 
 def start(
-    ready: Ready, deployment: OnlineDeployment, folder: Path, name: str, *, engine: str, progress: Progress
+    ready: Ready | OwnServer, deployment: OnlineDeployment, folder: Path, name: str, *, engine: str, progress: Progress
 ) -> dict[str, Any]:
     """Start the deployment and return where it answers: `url`, and `pid` and `port`, or `container` and `engine`.
 
-    `engine` is `local` (a process of this machine) or a container engine. `folder` is the process's own.
+    `engine` is `local` (a process of this machine) or a container engine; empty, it is `local` for our server, and the first
+    that works for an image with its own. `folder` is the deployment's own.
 
     Raises:
         ServiceError: it ended, or did not answer in time; with the end of its log.
         EngineError: there is no such engine, or the image cannot be built.
     """
+    if isinstance(ready, OwnServer):
+        with progress.step(f"deployment {deployment.name}"):
+            return ready.start(deployment, folder, name, engine=engine, progress=progress)
     variables = {**dict(ready.package.plan.definition.variables), **_variables(deployment)}
     with progress.step(f"deployment {deployment.name}"):
-        if engine == "local":
+        if engine in ("", "local"):
             return _as_process(ready.package, folder, variables, deployment.start_limit, progress)
         return _as_container(ready, deployment, name, variables, engine, progress)
 
@@ -181,12 +204,18 @@ def _as_container(
         ports=((plan.config.port, 0),),
         variables=tuple(variables.items()),
         labels=(("envbuild.deployment", name),),
-        memory=f"{int(deployment.memory_gb * 1024)}m" if deployment.memory_gb else "",
+        memory=deployment.memory,
         cpus=deployment.cpus,
         arguments=plan.definition.run_arguments,
     )
-    limit = deployment.start_limit
-    container = start_service_container(engine, image.id or image.name, plan, options, limit=limit)
+    container = start_service_container(
+        engine,
+        image.id or image.name,
+        options,
+        port=plan.config.port,
+        health=plan.config.health,
+        limit=deployment.start_limit,
+    )
     return {
         "url": container.url(plan.config.port),
         "pid": None,
@@ -209,7 +238,8 @@ def stop(running: Mapping[str, Any]) -> None:
 
         folder = Path(running["folder"])
         LocalService(pid=running["pid"], port=running["port"], log=folder / "service.log", folder=folder).stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    if running.get("folder"):
+        shutil.rmtree(running["folder"], ignore_errors=True)
 
 
 def log_of(running: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from envbuild.azureml.endpoints.own_server import MOUNT
 from envbuild.azureml.endpoints.values import (
     BatchDeployment,
     Endpoint,
@@ -14,7 +15,9 @@ from envbuild.azureml.endpoints.values import (
     ModelSource,
     OnlineDeployment,
 )
+from envbuild.azureml.models.model_yaml import KINDS
 from envbuild.core.errors import DefinitionError, Problem
+from envbuild.read.azure_v2 import check_routes
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.nodes import Node, only_keys, table, text
 from envbuild.read.text import decode, mend
@@ -133,7 +136,12 @@ def _online(root: Node, path: Path, findings: Findings, *, name: str = "", inlin
         if settings.has(key):
             _number(settings.get(key), findings, least=1)
             findings.note(settings.get(key).origin, "has no effect: requests wait for their turn")
-    shared = _shared(root, path, findings, name=name, inline=inline)
+    shared = _shared(root, path, findings, name=name, inline=inline, own_servers=True)
+    mount = text(root.get("model_mount_path"), findings).strip()
+    if mount and not MOUNT.fullmatch(mount):
+        findings.refuse(
+            root.get("model_mount_path").origin, f"{mount!r} is no folder of a container", "an absolute path"
+        )
     cpus, memory = _resources(root, findings)
     scale = root.get("scale_settings")
     if scale:
@@ -149,6 +157,7 @@ def _online(root: Node, path: Path, findings: Findings, *, name: str = "", inlin
         start_limit=max(_probe(root.get(f"{one}_probe"), findings) for one in ("liveness", "readiness", "startup")),
         cpus=cpus,
         memory_gb=memory,
+        model_mount_path=mount,
     )
 
 
@@ -189,7 +198,9 @@ def _batch(root: Node, path: Path, findings: Findings) -> BatchDeployment:
     )
 
 
-def _shared(root: Node, path: Path, findings: Findings, *, name: str = "", inline: bool = False) -> dict[str, Any]:
+def _shared(
+    root: Node, path: Path, findings: Findings, *, name: str = "", inline: bool = False, own_servers: bool = False
+) -> dict[str, Any]:
     code = root.get("code_configuration")
     only_keys(code, ("code", "scoring_script"), findings, what="code_configuration")
     folder = code.get("code")
@@ -205,9 +216,8 @@ def _shared(root: Node, path: Path, findings: Findings, *, name: str = "", inlin
         _model(root.get("model"), path, findings),
         _environment(root.get("environment"), path, findings),
     )
-    if not code and not (model is not None and model.kind == "mlflow_model"):
-        hint = "a container of one's own is started with `docker run`; a model of type mlflow_model needs no script"
-        findings.refuse(root.origin, "has no code_configuration:, so that nothing says how to score", hint)
+    if not code:
+        _check_no_code(root, model, findings, own_servers=own_servers)
     if code and environment is None:
         findings.refuse(root.origin, "has no environment:", "image: and conda_file:, or azureml:name:version")
     return {
@@ -222,6 +232,26 @@ def _shared(root: Node, path: Path, findings: Findings, *, name: str = "", inlin
         "description": text(root.get("description"), findings),
         "tags": _texts(root.get("tags"), findings),
     }
+
+
+def _check_no_code(root: Node, model: ModelSource | None, findings: Findings, *, own_servers: bool) -> None:
+    """Refuse what nobody could score: without a script, a model says how (MLflow's), or an image with its own server does."""
+    environment = root.get("environment")
+    if own_servers and (environment.has("inference_config") if environment.is_map else environment):
+        check_routes(environment.get("inference_config"), findings)
+    elif model is not None and model.kind == "triton_model":
+        findings.refuse(
+            root.get("model").origin,
+            "is a model of Triton's server, and no image with that server is named",
+            "environment: with image: and inference_config: (Triton answers /v2/health/ready on port 8000)",
+        )
+    elif model is None or not (model.kind == "mlflow_model" or model.reference):
+        hint = "code_configuration:, a model of type mlflow_model, or an environment with inference_config:"
+        findings.refuse(
+            root.origin,
+            "has no code_configuration:, so that nothing says how to score",
+            hint if own_servers else "code_configuration:, or a model of type mlflow_model",
+        )
 
 
 def _model(node: Node, path: Path, findings: Findings) -> ModelSource | None:
@@ -248,10 +278,8 @@ def _model(node: Node, path: Path, findings: Findings) -> ModelSource | None:
     )
     only_keys(node, accepted, findings, what="a model")
     kind = text(node.get("type"), findings) or "custom_model"
-    if kind == "triton_model":
-        findings.refuse(node.get("type").origin, "is a model of Triton's server", "it needs that server's own image")
-    elif kind not in ("custom_model", "mlflow_model"):
-        findings.refuse(node.get("type").origin, f"{kind!r} is not known", "custom_model or mlflow_model")
+    if kind not in KINDS:
+        findings.refuse(node.get("type").origin, f"{kind!r} is not known", ", ".join(KINDS))
     written = text(node.get("path"), findings) or text(node.get("local_path"), findings)
     if not written or _PLACEHOLDER.search(written) or "://" in written:
         shown = written or "nothing"

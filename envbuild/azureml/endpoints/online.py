@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envbuild.azureml.endpoints.deployed import log_of, prepare, start, stop
+from envbuild.azureml.endpoints.deployed import log_of, prepare_online, start, stop
 from envbuild.azureml.endpoints.values import Endpoint, OnlineDeployment
 from envbuild.azureml.records import Record, is_alive, now
 from envbuild.azureml.services.asking import AnsweredError, ask_url
@@ -88,7 +88,7 @@ class OnlineEndpoint:
         return "Healthy" if self._answers() else "Unhealthy"
 
     def deploy(
-        self, wanted: OnlineDeployment, progress: Progress, *, engine: str = "local", all_traffic: bool = False
+        self, wanted: OnlineDeployment, progress: Progress, *, engine: str = "", all_traffic: bool = False
     ) -> None:
         """Start a deployment, in the place of one of that name once the new one answers.
 
@@ -97,7 +97,7 @@ class OnlineEndpoint:
         Raises:
             EnvbuildError: it cannot be made or started; what ran before runs on.
         """
-        ready = prepare(self.workspace, wanted, progress)
+        ready = prepare_online(self.workspace, wanted, progress)
         unique = f"{self.name}.{wanted.name}.{secrets.token_hex(4)}"
         running = start(ready, wanted, self._record.folder / unique, unique, engine=engine, progress=progress)
         with self._changing():
@@ -252,6 +252,7 @@ class OnlineEndpoint:
                 "url": one["url"],
                 "traffic": values["traffic"].get(name, 0),
                 "mirror": values["mirror_traffic"].get(name, 0),
+                **{key: one[key] for key in ("scoring", "health") if key in one},
             }
             for name, one in values["deployments"].items()
         }

@@ -50,12 +50,21 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnlineDeployment(Deployment):
-    """A service behind an endpoint. `timeout_ms` 0 is none; `start_limit` in seconds; `cpus` and `memory_gb` 0 are no limits."""
+    """A service behind an endpoint. `timeout_ms` 0 is none; `start_limit` in seconds; `cpus` and `memory_gb` 0 are no limits.
+
+    `model_mount_path` is where an image with its own server finds the models.
+    """
 
     timeout_ms: int = 0
     start_limit: float = 0.0
     cpus: float = 0.0
     memory_gb: float = 0.0
+    model_mount_path: str = ""
+
+    @property
+    def memory(self) -> str:
+        """The limit of memory as engines take it, empty for none."""
+        return f"{int(self.memory_gb * 1024)}m" if self.memory_gb else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

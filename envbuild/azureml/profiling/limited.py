@@ -157,7 +157,9 @@ def as_container(made: api.Package, options: BuildOptions, engine_name: str, pro
     @contextlib.contextmanager
     def start(cpu: float, memory: float) -> Iterator[Limited]:
         options = RunOptions(ports=((plan.config.port, 0),), cpus=cpu, memory=f"{int(memory * 1024)}m")
-        container = start_service_container(engine, image.id or image.name, plan, options, patience=2)
+        container = start_service_container(
+            engine, image.id or image.name, options, port=plan.config.port, health=plan.config.health, patience=2
+        )
         try:
             yield Limited(port=dict(container.ports)[plan.config.port], usage=lambda: engine.usage(container))
         finally:

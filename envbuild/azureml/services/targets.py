@@ -173,7 +173,14 @@ def _in_container(record: Record, made: api.Package, progress: LogProgress) -> d
         arguments=plan.definition.run_arguments,
     )
     with progress.step(f"service {record.id} in {engine.name}"):
-        container = start_service_container(engine, name, plan, options, trust=secrets.certificate)
+        container = start_service_container(
+            engine,
+            name,
+            options,
+            port=plan.config.port,
+            health=plan.config.health,
+            trust=secrets.certificate,
+        )
     return {"pid": None, "container": container.id, "engine": engine.name, "image": name}
 
 

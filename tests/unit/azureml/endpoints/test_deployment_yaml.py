@@ -108,6 +108,64 @@ def test_a_mistake_is_named_with_its_place(tmp_path, text, key, problem):
     assert refused.value.problems[0].line
 
 
+OWN = """
+name: own
+endpoint_name: e
+model: {path: ../model/, type: triton_model}
+model_mount_path: /var/models
+environment:
+  image: triton:1
+  inference_config:
+    liveness_route: {port: 8000, path: /v2/health/live}
+    readiness_route: {port: 8000, path: /v2/health/ready}
+    scoring_route: {port: 8000, path: /}
+"""
+WITHOUT = OWN[: OWN.index("environment:")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OWN,
+        f"{WITHOUT}environment: azureml:triton:1\n",
+        WITHOUT.replace("{path: ../model/, type: triton_model}", "azureml:flowers@latest"),
+    ],
+)
+def test_an_image_with_its_own_server_or_a_registered_model_needs_no_script(tmp_path, text):
+    found = read(tmp_path, text)
+    assert (found.code, found.model_mount_path) == (None, "/var/models")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "problem"),
+    [
+        (WITHOUT, "model", "no image with that server is named"),
+        (WITHOUT.replace("triton_model", "custom_model"), "", "nothing says how to score"),
+        (OWN[: OWN.index("  inference_config")], "model", "no image with that server is named"),
+        (
+            OWN.replace("port: 8000, path: /v2/health/ready", "path: /"),
+            "environment.inference_config.readiness_route",
+            "has no port",
+        ),
+        (OWN[: OWN.index("    scoring_route")], "environment.inference_config", "has no scoring_route:"),
+        (OWN.replace("/var/models", "models"), "model_mount_path", "no folder of a container"),
+        (OWN.replace("/var/models", "/var:ro"), "model_mount_path", "no folder of a container"),
+        (OWN.replace("triton_model", "model"), "model.type", "custom_model, mlflow_model, triton_model"),
+        (
+            BATCH.replace("code_configuration: {code: code, scoring_script: driver.py}", "model: {path: m}").replace(
+                "model: azureml:m@latest\n", ""
+            ),
+            "",
+            "nothing says how to score",
+        ),
+    ],
+)
+def test_what_an_own_server_lacks_is_named(tmp_path, text, key, problem):
+    with pytest.raises(DefinitionError, match=problem) as refused:
+        read(tmp_path, text)
+    assert [one.key for one in refused.value.problems] == [key]
+
+
 @pytest.mark.parametrize("text", ["- a\n", "command: ls\n", "a: 1\n", "jobs: {}\n"])
 def test_what_is_something_else_is_said(tmp_path, text):
     with pytest.raises(DefinitionError, match="neither an endpoint nor a deployment"):
