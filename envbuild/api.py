@@ -16,10 +16,11 @@ from envbuild.unchanged import unchanged_lock
 
 if TYPE_CHECKING:
     from envbuild.app import Scoring, ServedModel
+    from envbuild.code.wheel import BuildRequirements
     from envbuild.core.freshness import Freshness
     from envbuild.core.image_settings import ImageSettings
     from envbuild.core.lock import Lock
-    from envbuild.core.plan import App, Plan
+    from envbuild.core.plan import App, Code, Plan
     from envbuild.engines.local import LocalEnvironment
     from envbuild.engines.protocol import BuildOptions, Image
     from envbuild.render import RenderOptions
@@ -198,17 +199,61 @@ def plan(
     update_lock: bool = False,
     allow_unpinned_base: bool = False,
     app: App | None = None,
+    code: bool = True,
     progress: Progress = SILENT,
 ) -> Plan:
-    """Return the plan of the image for the definition in `path` (see `current_lock` for which lock it takes)."""
+    """Return the plan of the image for the definition in `path` (see `current_lock` for which lock it takes).
+
+    With `code`, the source code that the definition names is built where it changed, and in the image.
+    """
     from envbuild.core.plan import make_plan
 
     definition = read_definition(path, environment)
     answer = current_lock(path, environment=environment, locked=locked, update=update_lock, progress=progress)
-    return make_plan(definition, answer, platform, app=app, allow_unpinned_base=allow_unpinned_base)
+    wheels = built_code(definition, lock_folder(Path(path)), answer, progress=progress) if code else ()
+    return make_plan(definition, answer, platform, app=app, code=wheels, allow_unpinned_base=allow_unpinned_base)
 
 
-def package(
+def built_code(definition: Definition, root: Path, lock: Lock, *, progress: Progress = SILENT) -> tuple[Code, ...]:
+    """Return the wheels of the source code that `definition` names, each from the cache or built now; paths start at `root`.
+
+    That runs the build backend of each folder, which is the user's own code. What is left out is noted.
+
+    Raises:
+        PlanError: one cannot be built.
+    """
+    from envbuild.code.wheel import code_of
+
+    if definition.image.code is False or not definition.code:
+        return ()
+    wanted = [one for one in definition.code if not (one.left_out or definition.user_managed)]
+    for one in definition.code:
+        if one not in wanted:
+            reason = one.left_out or "the image's packages are managed by its user"
+            progress.note(f"the code of {one.path} is not in the image: {reason}")
+    return tuple(
+        code_of(
+            one,
+            root,
+            requirements=lambda: _build_requirements(definition, root),
+            cutoff=lock.exclude_newer,
+            progress=progress,
+        )
+        for one in wanted
+    )
+
+
+def _build_requirements(definition: Definition, root: Path) -> BuildRequirements:
+    from envbuild.code.wheel import BuildRequirements as Requirements
+    from envbuild.net.http import is_offline
+    from envbuild.solve.indexes import index_access, uv_options, uv_variables
+
+    access = index_access(definition.index, root, os.environ)
+    options = (*uv_options(access), *(("--offline",) if is_offline(os.environ) else ()))
+    return Requirements(variables=uv_variables(access), options=options, safe=access.safe)
+
+
+def package(  # noqa: PLR0913 - each stands for itself
     path: Path | str,
     *,
     models: Sequence[ServedModel] = (),
@@ -218,6 +263,7 @@ def package(
     platform: str = "",
     locked: bool = False,
     allow_unpinned_base: bool = False,
+    code: bool = True,
     options: SolveOptions | None = None,
     progress: Progress = SILENT,
 ) -> Package:
@@ -242,8 +288,10 @@ def package(
         lock_file = lock_path(path, answer, environment)
     else:
         lock_file, answer = _service_lock(service, path, environment, locked=locked, options=options, progress=progress)
-    made = make_plan(service, answer, platform, app=app, allow_unpinned_base=allow_unpinned_base)
-    return Package(plan=made, lock_file=lock_file, root=lock_folder(path))
+    root = lock_folder(path)
+    wheels = built_code(service, root, answer, progress=progress) if code else ()
+    made = make_plan(service, answer, platform, app=app, code=wheels, allow_unpinned_base=allow_unpinned_base)
+    return Package(plan=made, lock_file=lock_file, root=root)
 
 
 def _service_lock(
@@ -357,9 +405,10 @@ def install(
     definition: Definition | None = None,
     root: Path = Path(),
     prefix: Path | None = None,
+    code: tuple[Code, ...] = (),
     progress: Progress = SILENT,
 ) -> LocalEnvironment:
-    """Install `lock` as a prefix on this machine, or return the one that is there; `root` is where its relative paths start.
+    """Install `lock` and `code` as a prefix on this machine, or return the one that is there; `root` is where relative paths start.
 
     What the URLs of `definition` say in `${NAME}` (a login, a variable in a path) goes to the same hosts here.
 
@@ -367,11 +416,12 @@ def install(
         EngineError: this machine has no interpreter of the lock's version, or an installation failed.
         PlanError: the lock is not for this machine's platform.
     """
+    from envbuild.core.plan import with_code
     from envbuild.core.platforms import this_platform
     from envbuild.core.selection import select
     from envbuild.engines.local import install as install_locally
     from envbuild.net.url_variables import UrlVariables
 
-    selection = select(lock, this_platform().subdir)
+    selection = with_code(select(lock, this_platform().subdir), lock, code)
     urls = UrlVariables.of(definition)
     return install_locally(lock, selection, prefix, folder=root, progress=progress, urls=urls)

@@ -23,6 +23,7 @@ CACHES = {
     "bases": "what base images hold",
     "builds": "logs of failed builds",
     "bytecode": "compiled modules",
+    "code": "wheels of your own source code",
     "conda-packages": "conda packages, unpacked",
     "corpus": "files for benchmarks",
     "downloads": "packages and layers, by hash",
@@ -227,13 +228,18 @@ def _bytes(text: str) -> int:
 def _documents_below(folder: Path) -> set[str]:
     """Return the keys of images that a lock below `folder` is for, or that its workspace has registered."""
     from envbuild.api import plan
+    from envbuild.history import last_layers
     from envbuild.hooks.targets import files_below, find_targets
 
     keys: set[str] = set()
     for target in find_targets(files_below(folder)).targets:
         with contextlib.suppress(EnvbuildError):
-            made = plan(target.definition, environment=target.environment, locked=True, allow_unpinned_base=True)
+            # nobody's code is built to clean up: the image that has some is the one of the last build
+            made = plan(
+                target.definition, environment=target.environment, locked=True, allow_unpinned_base=True, code=False
+            )
             keys.add(made.image_key[:32])
+        keys |= {str(one["key"])[:32] for one in last_layers(target.definition, target.environment)[-1:]}
     with contextlib.suppress(WorkspaceError):
         keys |= set(re.findall(r"envbuild_([0-9a-f]{32})", _documents(Workspace.find(folder))))
     return keys

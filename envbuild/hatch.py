@@ -100,7 +100,9 @@ class EnvbuildBuildHook(BuildHookInterface[BuilderConfig]):
         from envbuild.render import render
 
         allowed = bool(self.config.get("allow-unpinned-base"))
-        made = render(plan(path, environment=environment, locked=True, allow_unpinned_base=allowed), root=path.parent)
+        # the project's own code is what is being built here
+        planned = plan(path, environment=environment, locked=True, allow_unpinned_base=allowed, code=False)
+        made = render(planned, root=path.parent)
         return {"Dockerfile": made.dockerfile.encode()}
 
 

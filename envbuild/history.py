@@ -33,7 +33,8 @@ def remember(definition: Path, environment: str, plan: Plan, *, plain: bool = Fa
     told_by_sources = plan.definition.base.context is None and not plan.definition.templates and plan.lock.base.digest
     # what is said of the image beside it is looked at by whoever reads the definition
     if plain and told_by_sources and lock is not None and not plan.definition.image.attest:
-        content["image"] = {"name": plan.image_name, "lock": sha256_of(lock), "version": __version__}
+        code = [[one.folder.path, one.sources] for one in plan.code]
+        content["image"] = {"name": plan.image_name, "lock": sha256_of(lock), "version": __version__, "code": code}
     place, text = Path(record_path(str(definition), environment)), json.dumps(content)
     # a build that changed nothing writes nothing
     if not place.is_file() or place.read_text(encoding="utf-8") != text:

@@ -10,7 +10,7 @@ import os
 
 from envbuild import __version__
 from envbuild.caches import cache_folder
-from envbuild.unchanged import sha256, sha256_of, unchanged_lock
+from envbuild.unchanged import lock_folder, sha256, sha256_of, unchanged_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +29,18 @@ def last_image(definition: str, environment: str = "") -> tuple[str, Layers] | N
     image, lock = record.get("image"), unchanged_lock(definition, environment)
     if not isinstance(image, dict) or not lock or image.get("version") != __version__:
         return None
-    if image.get("lock") != sha256_of(lock):
+    if image.get("lock") != sha256_of(lock) or not _same_code(image.get("code"), lock_folder(definition)):
         return None
     return str(image["name"]), [(str(one["kind"]), str(one["key"])) for one in record["layers"]]
+
+
+def _same_code(code: Any, folder: str) -> bool:
+    """Tell whether each folder of source code in the image, by its path from `folder`, has the files that it was built from."""
+    if not code:
+        return True
+    from envbuild.code.sources import sources_hash
+
+    return all(sources_hash(os.path.join(folder, path)) == known for path, known in code)
 
 
 def read_record(definition: str, environment: str) -> dict[str, Any]:

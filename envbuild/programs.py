@@ -41,6 +41,13 @@ def find(name: str) -> str | None:
     return shutil.which(name)
 
 
+def uv_argv(*arguments: str) -> list[str]:
+    """Return the argv of uv with `arguments`: none of the machine's configuration, no Python fetched from anywhere."""
+    import uv
+
+    return [uv.find_uv_bin(), "--no-config", "--no-python-downloads", "--color", "never", *arguments]
+
+
 def run(
     argv: Sequence[str],
     *,

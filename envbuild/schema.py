@@ -74,6 +74,7 @@ def _image_settings() -> Schema:
             "compression": {"enum": list(COMPRESSIONS), "description": "of layers (oci engine)"},
             "bytecode": {**_FLAG, "description": "whether modules are compiled (oci engine)"},
             "attest": {**_FLAG, "description": "push a bill of materials and the provenance too"},
+            "code": {**_FLAG, "description": "false: the code of the project and of other folders is not in the image"},
             "pip-installer": {
                 "enum": list(PIP_INSTALLERS),
                 "description": "what installs Python packages (Dockerfile)",

@@ -33,7 +33,7 @@ def serve_local(
     plan = package.plan
     if plan.app is None:
         raise ServiceError("there is nothing to serve")
-    environment = install(plan.lock, definition=plan.definition, root=package.root, progress=progress)
+    environment = install(plan.lock, definition=plan.definition, root=package.root, code=plan.code, progress=progress)
     with TemporaryDirectory(prefix="envbuild-service-") as temporary:
         target = folder or Path(temporary)
         service = start_service(

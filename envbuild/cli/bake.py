@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from envbuild.cli.arguments import add_definition, add_quiet, definition_or_default
 from envbuild.cli.dockerfile import add_dockerfile, render_options
-from envbuild.cli.image import add_lock, pairs, subdir
+from envbuild.cli.image import add_code, add_lock, pairs, subdir
 
 if TYPE_CHECKING:
     from envbuild.core.plan import Plan
@@ -39,6 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--overwrite", action="store_true", help="replace DIR when it exists")
     parser.add_argument("--build", action="store_true", help="run `docker buildx bake` too")
     add_lock(parser)
+    add_code(parser)
     group = parser.add_argument_group("build")
     group.add_argument("-t", "--tag", action="append", default=[], metavar="NAME", help="a further name; repeatable")
     group.add_argument("--platform", default="", metavar="P", help="one of the locks' platforms (default: their first)")
@@ -115,6 +116,7 @@ def _targets(paths: list[Path], arguments: argparse.Namespace, progress: Progres
                 locked=arguments.locked,
                 update_lock=arguments.update_lock,
                 allow_unpinned_base=arguments.allow_unpinned_base,
+                code=not arguments.no_code,
                 progress=progress,
             )
             yield _target(plan, lock_name(path, name) or plan.definition.name or "image", lock_folder(path), arguments)

@@ -46,6 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def add_build(parser: argparse.ArgumentParser) -> None:
     """Add what `image` and `package` say about a build."""
     add_lock(parser)
+    add_code(parser)
     _add_engine(parser)
     add_dockerfile(parser)
     add_assembling(parser)
@@ -58,6 +59,15 @@ def add_lock(parser: argparse.ArgumentParser) -> None:
     lock.add_argument("--update-lock", action="store_true", help="lock again first")
     lock.add_argument(
         "--allow-unpinned-base", action="store_true", help="build though the base image's digest is not known"
+    )
+
+
+def add_code(parser: argparse.ArgumentParser) -> None:
+    """Add whether the user's own source code is in the image."""
+    parser.add_argument_group("code").add_argument(
+        "--no-code",
+        action="store_true",
+        help="only what the lock has: not the code of the project and of other folders that the definition names",
     )
 
 
@@ -136,6 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
         update_lock=arguments.update_lock,
         # a plan and a context are of use before the base can be reached
         allow_unpinned_base=arguments.allow_unpinned_base or arguments.plan or arguments.explain,
+        code=not arguments.no_code,
         progress=progress,
     )
     if arguments.explain:

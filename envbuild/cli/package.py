@@ -68,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         platform=next(iter(subdirs(arguments.platform)), ""),
         locked=arguments.locked,
         allow_unpinned_base=arguments.allow_unpinned_base or arguments.plan,
+        code=not arguments.no_code,
         progress=progress,
     )
     if arguments.plan:

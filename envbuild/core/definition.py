@@ -124,6 +124,19 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CodeFolder:
+    """A folder of source code that the definition names, by its path from there. What it needs is locked, its code is not.
+
+    An image gets its code where `marker` (PEP 508) holds, unless `left_out` says why not.
+    """
+
+    path: str
+    marker: str = ""
+    left_out: str = ""
+    origin: Origin = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One file that was read, by its path relative to the definition, and the SHA-256 of its bytes."""
 
@@ -138,7 +151,8 @@ class Definition:
     `python` is a version specifier as written, without the name (`3.11`, `>=3.10,<3.13`); a bare version means `==3.11.*`.
     It is filled from the conda list's `python` entry where that is where it was written. `base_packages` are distributions
     (`name==version`) that the base image is declared to hold. `attestations` says which distributions must be attested, by whom
-    (PEP 740); it decides whether a lock is written, not what is in it. `notes` say what was read but has no effect here, or was mended.
+    (PEP 740); it decides whether a lock is written, not what is in it. `code` are the folders whose code an image gets besides what is
+    locked. `notes` say what was read but has no effect here, or was mended.
     """
 
     kind: str
@@ -165,6 +179,7 @@ class Definition:
     image: ImageSettings = field(default_factory=ImageSettings)
     tags: tuple[tuple[str, str], ...] = ()
     attestations: Policy = ()
+    code: tuple[CodeFolder, ...] = ()
     notes: tuple[Problem, ...] = field(default=(), compare=False)
     sources: tuple[Source, ...] = field(default=(), compare=False)
     apt_origins: tuple[Origin, ...] = field(default=(), compare=False)
@@ -213,6 +228,7 @@ class Definition:
             "image": {name: value for name, value in asdict(self.image).items() if value not in ("", None)},
             "tags": dict(self.tags),
             "attestations": dict(self.attestations),
+            "code": [one.path for one in self.code if not one.left_out],
             "hash": self.hash,
             "notes": [note.to_dict() for note in self.notes],
         }

@@ -53,7 +53,7 @@ def _reasons(old: Mapping[str, Any], new: Mapping[str, Any], definition: Definit
             yield from _packages(before or [], after or [], definition)
         elif name in ("requested", "channels"):
             yield from _ordered(name, before or [], after or [], definition)
-        elif name in ("files", "variables", "labels"):
+        elif name in ("files", "variables", "labels", "code"):
             yield from _named(name, before or [], after or [])
         else:
             yield f"{name}: {before!r} → {after!r}"

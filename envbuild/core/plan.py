@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from envbuild.core.bases import OLDEST_CONDA, OLDEST_PYTHON, OLDEST_UBUNTU
-from envbuild.core.definition import Definition, Origin
-from envbuild.core.errors import PlanError
+from envbuild.core.definition import CodeFolder, Definition, Origin
+from envbuild.core.errors import PlanError, Problem
 from envbuild.core.keys import chain, sha256
-from envbuild.core.lock import Lock
-from envbuild.core.selection import Chosen, Selection, select
+from envbuild.core.lock import Lock, PipPackage
+from envbuild.core.selection import Chosen, Selection, choose, select
 
 PREFIX = "/opt/env"
 """Where the environment lies in every image, conda's or a virtual environment."""
@@ -23,7 +23,19 @@ USER = "1000:1000"
 OWN_VARIABLES = ("HOME", "LOGNAME", "CONDA_PREFIX", "VIRTUAL_ENV")
 """What every image that we fill sets besides PATH."""
 
-LayerKind = Literal["base", "checks", "apt", "conda", "pip", "files", "config"]
+LayerKind = Literal["base", "checks", "apt", "conda", "pip", "code", "files", "config"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """A folder of source code as an image gets it: the wheel that was built of it, and the hash of the files that it was built from.
+
+    `package` has that one wheel, by its absolute path on this machine.
+    """
+
+    folder: CodeFolder
+    package: PipPackage
+    sources: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +99,7 @@ class Plan:
     app: App | None
     config: ImageConfig
     layers: tuple[Layer, ...]
+    code: tuple[Code, ...] = ()
 
     @property
     def image_key(self) -> str:
@@ -101,7 +114,8 @@ class Plan:
     @property
     def path_prefix(self) -> str:
         """The folder that comes first on PATH, or an empty text where the user manages the interpreter."""
-        return f"{PREFIX}/bin" if self.selection.conda or self.selection.pip or self._makes_prefix else ""
+        chosen = self.selection
+        return f"{PREFIX}/bin" if chosen.conda or chosen.pip or chosen.code or self._makes_prefix else ""
 
     @property
     def _makes_prefix(self) -> bool:
@@ -114,7 +128,7 @@ class Plan:
             PlanError: the lock has no such platform, or a package has no file for it.
         """
         made = (
-            make_plan(self.definition, self.lock, one, app=self.app, allow_unpinned_base=True)
+            make_plan(self.definition, self.lock, one, app=self.app, code=self.code, allow_unpinned_base=True)
             for one in dict.fromkeys(platforms)
         )
         return tuple(made)
@@ -125,12 +139,19 @@ class Plan:
 
 
 def make_plan(
-    definition: Definition, lock: Lock, platform: str = "", *, app: App | None = None, allow_unpinned_base: bool = False
+    definition: Definition,
+    lock: Lock,
+    platform: str = "",
+    *,
+    app: App | None = None,
+    code: tuple[Code, ...] = (),
+    allow_unpinned_base: bool = False,
 ) -> Plan:
     """Return the plan for `platform` (a conda subdir; the lock's first where empty).
 
     Raises:
-        PlanError: the base has no digest (unless `allow_unpinned_base`), or a package has no file for the platform.
+        PlanError: the base has no digest (unless `allow_unpinned_base`), a package has no file for the platform, or a folder of
+            `code` is locked as a package as well.
     """
     if lock.base.reference and not lock.base.digest and not allow_unpinned_base:
         raise PlanError(
@@ -142,7 +163,7 @@ def make_plan(
         raise PlanError(
             f"the build context {context.path} is not there", hint="fetch it, or name its folder in the definition"
         )
-    selection = select(lock, platform or lock.platforms[0])
+    selection = with_code(select(lock, platform or lock.platforms[0]), lock, code)
     config = _config(definition, lock, app)
     drafts = [
         _base(definition, lock),
@@ -150,6 +171,7 @@ def make_plan(
         _apt(definition, lock),
         _conda(definition, selection),
         _pip(definition, lock, selection),
+        _code(lock, selection, code),
         _files(app),
         _config_layer(config),
     ]
@@ -159,7 +181,30 @@ def make_plan(
         Layer(kind=kind, title=title, content=content, key=key, origins=origins)
         for (kind, title, content, origins), key in zip(present, keys, strict=True)
     )
-    return Plan(definition=definition, lock=lock, selection=selection, app=app, config=config, layers=layers)
+    return Plan(definition=definition, lock=lock, selection=selection, app=app, config=config, layers=layers, code=code)
+
+
+def with_code(selection: Selection, lock: Lock, code: tuple[Code, ...]) -> Selection:
+    """Return `selection` of `lock` with those of `code` that its platform installs.
+
+    Raises:
+        PlanError: the lock has another distribution of the same name.
+    """
+    chosen = choose(tuple(one.package for one in code), lock, selection.platform)
+    locked = {one.package.name: one.package.version for one in selection.pip}
+    locked |= {one.name: one.version for one in selection.conda}
+    folders = {one.package.name: one.folder for one in code}
+    twice = [one.package.name for one in chosen if one.package.name in locked]
+    if twice:
+        raise PlanError([_twice(name, locked[name], folders[name]) for name in twice])
+    return replace(selection, code=chosen)
+
+
+def _twice(name: str, version: str, folder: CodeFolder) -> Problem:
+    return folder.origin.problem(
+        f"{folder.path} is {name}, and so is a package of the lock ({version}): both would lie in one place",
+        "rename one, or leave the code out of the image with --no-code",
+    )
 
 
 _Draft = tuple[LayerKind, str, Mapping[str, object], tuple[Origin, ...]]
@@ -233,6 +278,18 @@ def _pip_identity(chosen: Chosen) -> list[str]:
     if package.vcs is not None:
         return [package.name, package.version, package.vcs.url, package.vcs.commit]
     return [package.name, package.version, package.directory, ""]
+
+
+def _code(lock: Lock, selection: Selection, code: tuple[Code, ...]) -> _Draft | None:
+    if not selection.code:
+        return None
+    content = {
+        "prefix": PREFIX,
+        "python": list(lock.python.minor) if lock.python else [],
+        "code": [_pip_identity(one) for one in selection.code],
+    }
+    title = ", ".join(f"{one.package.name} {one.package.version}" for one in selection.code)
+    return "code", title, content, tuple(one.folder.origin for one in code)
 
 
 def _files(app: App | None) -> _Draft | None:

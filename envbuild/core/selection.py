@@ -26,11 +26,12 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What `platform` installs, each side sorted by name."""
+    """What `platform` installs, each side sorted by name; `code` are wheels of the user's own source code, which no lock has."""
 
     platform: Platform
     conda: tuple[CondaPackage, ...]
     pip: tuple[Chosen, ...]
+    code: tuple[Chosen, ...] = ()
 
 
 def select(lock: Lock, platform: str) -> Selection:

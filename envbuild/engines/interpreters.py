@@ -12,13 +12,7 @@ from pathlib import Path
 from envbuild import programs
 from envbuild.core.errors import EngineError
 from envbuild.net.clean import clean_environment
-
-
-def uv_argv(*arguments: str) -> list[str]:
-    """Return the argv of uv with `arguments`: none of the machine's configuration, no Python fetched from anywhere."""
-    import uv
-
-    return [uv.find_uv_bin(), "--no-config", "--no-python-downloads", "--color", "never", *arguments]
+from envbuild.programs import uv_argv
 
 
 def find_interpreter(minor: tuple[int, int], environ: Mapping[str, str] = os.environ) -> Path:

@@ -18,12 +18,13 @@ from envbuild.core.lock import Lock, PipFile
 from envbuild.core.platforms import this_platform
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.selection import Chosen, Selection
-from envbuild.engines.interpreters import find_interpreter, uv_argv
+from envbuild.engines.interpreters import find_interpreter
 from envbuild.engines.libraries import note_missing
 from envbuild.engines.library_check import missing_in_prefix
 from envbuild.net.clean import clean_environment
 from envbuild.net.credentials import CredentialFinder, mask
 from envbuild.net.url_variables import UrlVariables
+from envbuild.programs import uv_argv
 
 MARKER = ".envbuild-prefix.json"
 _FORMAT = 1
@@ -91,7 +92,9 @@ def prefix_key(lock: Lock, selection: Selection, interpreter: str = "") -> str:
         for one in selection.pip
     ]
     python = list(lock.python.minor) if lock.python else []
-    return sha256(canonical([_FORMAT, selection.platform.subdir, python, interpreter, conda, pip]))
+    code = [[one.package.name, one.file.sha256] for one in selection.code if one.file is not None]
+    parts = [_FORMAT, selection.platform.subdir, python, interpreter, conda, pip]
+    return sha256(canonical([*parts, code] if code else parts))
 
 
 def _commit(chosen: Chosen) -> str:
@@ -132,9 +135,9 @@ def _fill(
             link_conda([job], platform=selection.platform)
     else:
         _make_venv(lock, environment.prefix, interpreter, progress)
-    if selection.pip:
-        with progress.step(f"installing {len(selection.pip)} distributions", total=len(selection.pip)):
-            _install_pip(selection.pip, environment, pip)
+    if wheels := (*selection.pip, *selection.code):
+        with progress.step(f"installing {len(wheels)} distributions", total=len(wheels)):
+            _install_pip(wheels, environment, pip)
 
 
 def _make_venv(lock: Lock, place: Path, interpreter: str, progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""Folders of source code among the requirements: what they need is taken; their own code is nothing that a lock can pin."""
+"""Folders of source code among the requirements: what they need is locked; their code is nothing that a lock can pin."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from envbuild.core.definition import Definition, IndexPin, PipRequirement
+from envbuild.core.definition import CodeFolder, Definition, IndexPin, PipRequirement
 from envbuild.core.errors import DefinitionError
 from envbuild.core.names import normalize
 from envbuild.read.findings import Findings
 from envbuild.read.nodes import Node, text, texts
+from envbuild.read.own_code import with_folder
 from envbuild.read.pyproject import parse_own_project
 from envbuild.read.setup_cfg import parse_setup_cfg
 from envbuild.read.sources import Files, beside
@@ -23,28 +24,29 @@ from envbuild.read.uv_table import WORKSPACE
 _MOST_MEMBERS = 1000
 _MOST_PARENTS = 12
 _FILES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
-_OWN_CODE = "write a wheel of it (pip wheel --no-deps -w wheels FOLDER) where an image is to hold it"
+_WITHOUT = "`image --no-code` leaves its code out"
 
 
 def with_folders(found: Definition, files: Files) -> Definition:
     """Return `found` with what each folder among its requirements needs in the place of the folder, and a note for each.
 
-    That is what a project's own `[project]` table means, too: the dependencies, not the project. A folder whose needs only
-    its build code knows stays as it is.
+    The folder itself is code of the definition's. One whose needs only its build code knows stays as it is.
 
     Raises:
         DefinitionError: a package of the uv workspace is not there.
     """
-    reader = _Folders(files=files)
+    reader = _Folders(files=files, code=found.code)
     reader.add(found.pip)
     pins = tuple(dict.fromkeys((*found.index.pins, *reader.pins)))
     notes = (*found.notes, *reader.findings.close())
-    return replace(found, pip=tuple(reader.requirements), index=replace(found.index, pins=pins), notes=notes)
+    index = replace(found.index, pins=pins)
+    return replace(found, pip=tuple(reader.requirements), index=index, code=reader.code, notes=notes)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Folders:
     files: Files
+    code: tuple[CodeFolder, ...]
     requirements: list[PipRequirement] = field(default_factory=list)
     pins: list[IndexPin] = field(default_factory=list)
     findings: Findings = field(default_factory=Findings)
@@ -71,9 +73,11 @@ class _Folders:
         self.read.add(key)
         self.findings.note(
             one.origin,
-            f"`{one.text}` is a folder of source code: what it needs is taken, its own code is not",
-            _OWN_CODE,
+            f"`{one.text}` is a folder of source code: what it needs is locked, its code is built when an image is",
+            _WITHOUT,
         )
+        said = next((own.left_out for own in inner.code), "")
+        self.code = with_folder(self.code, CodeFolder(path=place, marker=one.marker, left_out=said, origin=one.origin))
         self.pins += inner.index.pins
         self.add(_within(need, place, one.marker) for need in inner.pip)
 

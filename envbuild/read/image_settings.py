@@ -15,7 +15,17 @@ from envbuild.read.findings import Findings
 from envbuild.read.images import check_image
 from envbuild.read.nodes import Node, flag, line, only_keys, table
 
-KEYS = ("layers", "append-to", "compression", "bytecode", "attest", "pip-installer", "conda-installer", "syntax")
+KEYS = (
+    "layers",
+    "append-to",
+    "compression",
+    "bytecode",
+    "attest",
+    "code",
+    "pip-installer",
+    "conda-installer",
+    "syntax",
+)
 """Every key of `[tool.envbuild.image]`."""
 
 
@@ -34,6 +44,7 @@ def read_image_settings(node: Node, findings: Findings) -> ImageSettings:
         compression=_one_of(node.get("compression"), COMPRESSIONS, "compression of layers", findings),
         bytecode=_flag(node.get("bytecode"), findings),
         attest=_flag(node.get("attest"), findings),
+        code=_flag(node.get("code"), findings),
         pip_installer=_one_of(node.get("pip-installer"), PIP_INSTALLERS, "installer of Python packages", findings),
         conda_installer=_one_of(node.get("conda-installer"), CONDA_INSTALLERS, "installer of conda packages", findings),
         syntax=syntax,

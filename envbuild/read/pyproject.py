@@ -8,6 +8,7 @@ from envbuild.core.definition import Definition
 from envbuild.read.findings import Findings, Origin, fatal
 from envbuild.read.groups import add_extras, add_group, add_project
 from envbuild.read.nodes import Node, line, table
+from envbuild.read.own_code import named_code, own_code
 from envbuild.read.pip_side import PipSide
 from envbuild.read.sources import Include
 from envbuild.read.toml_nodes import parse_toml
@@ -38,12 +39,19 @@ def parse_own_project(source: str, file: str, include: Include, extras: tuple[st
         from envbuild.read.poetry import read_poetry
 
         found = read_poetry(root, file, findings)
-        return replace(found, notes=findings.close())
+        return replace(found, code=named_code(root, file), notes=findings.close())
     add_project(root, side, findings, include)
     add_extras(root, [Node(value=one, origin=Origin(file=file)) for one in extras], side, findings)
     _apply_tools(root.get("tool"), side, findings)
     pip, index = tuple(side.requirements), side.index()
-    return Definition(kind="pyproject", pip=pip, index=index, notes=findings.close(), origin=root.get("project").origin)
+    return Definition(
+        kind="pyproject",
+        pip=pip,
+        index=index,
+        code=named_code(root, file),
+        notes=findings.close(),
+        origin=root.get("project").origin,
+    )
 
 
 def parse_pixi(source: str, file: str, include: Include, environment: str = "") -> Definition:
@@ -98,7 +106,7 @@ def _of_project(root: Node, file: str, findings: Findings, include: Include, env
     if tool.get("poetry") and (own_poetry or not project):
         from envbuild.read.poetry import read_poetry
 
-        return read_poetry(root, file, findings, environment)
+        return replace(read_poetry(root, file, findings, environment), code=own_code(root, file))
     if project or root.get("dependency-groups") or tool.get("uv", "dev-dependencies"):
         return read_project(root, file, findings, include, environment)
     if tool.get("flit", "metadata"):
@@ -141,6 +149,7 @@ def read_project(root: Node, file: str, findings: Findings, include: Include, en
         pip=tuple(side.requirements),
         constraints=tuple(side.constraints),
         index=side.index(),
+        code=own_code(root, file),
         origin=project.origin,
     )
 

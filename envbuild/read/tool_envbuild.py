@@ -15,6 +15,7 @@ from envbuild.read.groups import add_extras, add_files, add_group, add_project, 
 from envbuild.read.image_settings import read_image_settings
 from envbuild.read.images import check_image
 from envbuild.read.nodes import Node, flag, line, many, only_keys, table, text, texts
+from envbuild.read.own_code import own_code
 from envbuild.read.pip_side import PipSide
 from envbuild.read.python_version import is_python_version, python_of
 from envbuild.read.sources import Include
@@ -75,7 +76,8 @@ def read_envbuild(root: Node, file: str, findings: Findings, include: Include, e
     if chosen and not own.get("environments", chosen).has("name"):
         inherited["name"] = Node(value=chosen, origin=own.get("environments", chosen).origin)
     origin = own.get("environments", chosen).origin if chosen else own.origin
-    return _Reader(root=root, table=Node(value=inherited, origin=origin), findings=findings, include=include).read()
+    own_table = Node(value=inherited, origin=origin)
+    return _Reader(root=root, file=file, table=own_table, findings=findings, include=include).read()
 
 
 def _choose(own: Node, file: str, environment: str) -> str:
@@ -105,6 +107,7 @@ def _is_one(own: Node) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reader:
     root: Node
+    file: str
     table: Node
     findings: Findings
     include: Include
@@ -149,6 +152,7 @@ class _Reader:
                 (key, text(value, self.findings)) for key, value in table(self.table.get("tags"), self.findings)
             ),
             attestations=read_attestations(self.table.get("attestations"), self.findings),
+            code=own_code(self.root, self.file) if self._uses_project() else (),
             notes=(),
             origin=self.table.origin,
         )

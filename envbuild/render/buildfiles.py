@@ -36,6 +36,7 @@ class Installers:
 
     pip: PipSide
     conda: Literal["", "rattler", "conda", "micromamba"]
+    code: Literal["", "uv", "pip"]
     tools: tuple[PipFile, ...]
     stage_python: str
 
@@ -65,12 +66,24 @@ class Installers:
             "installer": self.pip,
             "title": _title(plan, "pip"),
             "venv": "" if provider == "conda" else base_python(plan),
-            "stage": staged or sources or self.pip == "pip",
+            "stage": staged or sources or self.pip == "pip" or bool(self.code),
             "apt": [*(["build-essential"] if sources else []), *(["ca-certificates", "git"] if git else [])],
             "git": git,
             "hashed": any(one.package.vcs is None for one in plan.selection.pip),
             "unwanted": sorted({"pip", "setuptools"} - names - {one.name for one in plan.selection.conda}),
             "apt_venv": "" if provider == "conda" else _apt_venv(plan),
+        }
+
+    def code_values(self, plan: Plan) -> dict[str, object] | None:
+        """Return what the code stage needs to know, or None where there is none."""
+        if not self.code:
+            return None
+        return {
+            "installer": self.code,
+            "title": _title(plan, "code"),
+            "below": "pip" if self.pip else "conda",
+            # stages over the one of the tools have them
+            "tools": self.code == "uv" and not self.pip and self.conda != "rattler",
         }
 
 
@@ -81,14 +94,16 @@ def choose_installers(plan: Plan, pip: PipInstaller, conda: CondaInstaller) -> I
         PlanError: an installer that was asked for is not in the lock, or cannot run on the base.
     """
     if plan.definition.user_managed:
-        return Installers(pip="", conda="", tools=(), stage_python="")
+        return Installers(pip="", conda="", code="", tools=(), stage_python="")
     conda_side: Literal["", "rattler", "conda", "micromamba"] = conda if plan.selection.conda else ""
-    pip_side = _pip_side(plan, pip)
-    wanted = [name for name, used in (("py-rattler", conda_side == "rattler"), ("uv", pip_side == "uv")) if used]
+    pip_side, code = _pip_side(plan, pip), _installer(plan, pip) if plan.selection.code else ""
+    uses_uv = "uv" in (pip_side, code)
+    wanted = [name for name, used in (("py-rattler", conda_side == "rattler"), ("uv", uses_uv)) if used]
     if conda_side == "rattler":
         _check_stage_python(plan)
     stage_python = "/usr/bin/python3" if conda_side else base_python(plan)
-    return Installers(pip=pip_side, conda=conda_side, tools=_tools(plan, wanted), stage_python=stage_python)
+    tools = _tools(plan, wanted)
+    return Installers(pip=pip_side, conda=conda_side, code=code, tools=tools, stage_python=stage_python)
 
 
 def base_python(plan: Plan) -> str:
@@ -115,6 +130,8 @@ def build_files(plan: Plan, installers: Installers, *, root: Path, mounts: bool)
         yield _text("conda/explicit.txt", write_explicit(plan.lock, plan.selection.platform.subdir))
     if installers.pip:
         yield from _pip_files(plan, root)
+    if installers.code:
+        yield from _code_files(plan)
     if plan.definition.user_managed and plan.definition.pip:
         yield _script("checks/check_packages.py", "check_packages.py")
 
@@ -219,6 +236,15 @@ def _pip_files(plan: Plan, root: Path) -> Iterator[ContextFile]:
         yield ContextFile(path=f"envbuild/pip/wheels/{file.filename}", source=root / file.path, sha256=file.sha256)
 
 
+def _code_files(plan: Plan) -> Iterator[ContextFile]:
+    yield _text("code/requirements.txt", _lines([_hashed_line(one) for one in plan.selection.code]))
+    for one in plan.selection.code:
+        if one.file is not None:
+            yield ContextFile(
+                path=f"envbuild/code/{one.file.filename}", source=Path(one.file.path), sha256=one.file.sha256
+            )
+
+
 def _script(path: str, template: str) -> ContextFile:
     content = render_template(f"envbuild/context/{template}.j2", {"prefix": PREFIX})
     return ContextFile(path=f"envbuild/{path}", content=content.encode())
@@ -232,12 +258,21 @@ def _pip_side(plan: Plan, wanted: PipInstaller) -> PipSide:
     python = plan.lock.python
     if python is None:
         return ""
-    if not plan.selection.pip:
-        return "" if python.provider == "conda" else "venv"
+    installer = _installer(plan, wanted)
+    if plan.selection.pip:
+        return installer
+    if python.provider == "conda":
+        return ""
+    # pip brings itself into the environment, and what that takes into its stage
+    return "pip" if plan.selection.code and installer == "pip" else "venv"
+
+
+def _installer(plan: Plan, wanted: PipInstaller) -> Literal["uv", "pip"]:
     if wanted != "auto":
         return wanted
+    python = plan.lock.python
     has_uv = any(one.name == "uv" for one in plan.lock.tools)
-    return "uv" if has_uv and python.minor >= OLDEST_UV_PYTHON else "pip"
+    return "uv" if has_uv and python is not None and python.minor >= OLDEST_UV_PYTHON else "pip"
 
 
 def _tools(plan: Plan, wanted: list[str]) -> tuple[PipFile, ...]:

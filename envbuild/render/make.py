@@ -100,6 +100,7 @@ def _values(plan: Plan, options: RenderOptions, installers: Installers) -> dict[
         "tools": installers.tools_values(),
         "conda": installers.conda_values(plan),
         "pip": installers.pip_values(plan, staged=not mounts),
+        "code": installers.code_values(plan),
         "copies": copies,
     }
     return values | _config(plan)
@@ -252,7 +253,7 @@ def _health_command(plan: Plan) -> tuple[str, ...]:
     return (python, "-c", f"import urllib.request; urllib.request.urlopen({url!r}, timeout=4)")
 
 
-_HEADING = re.compile(r"# (base|checks|apt|tools|conda|pip|files)(?::|$)")
+_HEADING = re.compile(r"# (base|checks|apt|tools|conda|pip|code|files)(?::|$)")
 
 
 def _steps(dockerfile: str, plan: Plan) -> Iterator[Step]:

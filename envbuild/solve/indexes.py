@@ -89,6 +89,26 @@ def index_access(options: IndexOptions, folder: Path, environ: Mapping[str, str]
     )
 
 
+def uv_variables(access: IndexAccess) -> dict[str, str]:
+    """Return uv's variables for the indexes of `access`; URLs go in here, because anyone on the machine can read an argument list."""
+    links = [link for link in access.find_links if not is_local(link)]
+    said = {
+        "UV_DEFAULT_INDEX": access.default,
+        "UV_INDEX": " ".join(access.extra),
+        "UV_FIND_LINKS": ",".join(links),
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def uv_options(access: IndexAccess) -> list[str]:
+    """Return uv's options for the rest of `access`."""
+    return [
+        *(("--no-index",) if access.no_index else ()),
+        *(text for host in access.trusted_hosts for text in ("--allow-insecure-host", host)),
+        *(text for link in access.find_links if is_local(link) for text in ("--find-links", link)),
+    ]
+
+
 def expand(text: str, environ: Mapping[str, str]) -> str:
     """Return `text` with each `${NAME}` replaced by its value.
 

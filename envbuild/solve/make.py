@@ -96,7 +96,7 @@ def _with_tools(task: Task, lock: Lock) -> Lock:
     from envbuild.solve.tools import CONDA_INSTALLER, lock_tools
 
     linux = any(PLATFORMS[name].sys_platform == "linux" for name in task.platforms)
-    if not linux or lock.python is None or not (lock.conda or lock.pip):
+    if not linux or lock.python is None or not (lock.conda or lock.pip or task.definition.code):
         return lock
     previous = task.previous
     if previous is not None and previous.tools and previous.python and previous.python.minor == lock.python.minor:

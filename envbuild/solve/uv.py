@@ -20,7 +20,7 @@ from envbuild.core.progress import Progress
 from envbuild.net.clean import clean_environment
 from envbuild.solve.distributions import python_minor
 from envbuild.solve.failures import ResolverError
-from envbuild.solve.indexes import IndexAccess, default_index, is_local
+from envbuild.solve.indexes import IndexAccess, default_index, uv_options, uv_variables
 from envbuild.solve.markers import environments
 from envbuild.solve.options import PipRequest
 from envbuild.solve.requirements import Asked
@@ -220,33 +220,23 @@ def _arguments(question: Question) -> list[str]:
         *(("--excludes", "excludes.txt") if question.excluded else ()),
         *(("--exclude-newer", request.options.exclude_newer) if request.options.exclude_newer else ()),
         *(("--offline",) if request.options.offline else ()),
-        *(("--no-index",) if access.no_index else ()),
+        *uv_options(access),
         *(("--prerelease", "allow") if request.index.pre else ()),
-        *(text for host in access.trusted_hosts for text in ("--allow-insecure-host", host)),
         *(text for name in sorted(question.provided) for text in ("--no-emit-package", name)),
-        *(text for link in access.find_links if is_local(link) for text in ("--find-links", link)),
         *(("--find-links", str(stub_folder(question.provided, question.asked.extras))) if question.provided else ()),
     ]
 
 
 def _environment(question: Question, folder: Path) -> dict[str, str]:
-    """Return uv's environment; index URLs go in here, because anyone on the machine can read an argument list."""
-    access = question.access
     environ = {
         **question.environ,
+        **uv_variables(question.access),
         **_no_configuration(question.environ, folder),
         "RUST_LOG": LOG_FILTER,
         "COLUMNS": _WIDTH,
     }
     # uv wants an interpreter to ask; where PATH has none, our own will do
     environ["PATH"] = os.pathsep.join([environ.get("PATH") or os.defpath, str(Path(sys.executable).parent)])
-    links = [link for link in access.find_links if not is_local(link)]
-    if access.default:
-        environ["UV_DEFAULT_INDEX"] = access.default
-    if access.extra:
-        environ["UV_INDEX"] = " ".join(access.extra)
-    if links:
-        environ["UV_FIND_LINKS"] = ",".join(links)
     if "UV_KEYRING_PROVIDER" not in environ and programs.find("keyring"):
         environ["UV_KEYRING_PROVIDER"] = "subprocess"
     return environ

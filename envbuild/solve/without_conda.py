@@ -110,7 +110,7 @@ def _prepare_tools(task: Task, python: LockedPython) -> Background[object]:
     )  # here and not on the thread: two threads that import are in each other's way
 
     def work() -> None:
-        if task.definition.pip and not (task.previous and task.previous.tools):
+        if (task.definition.pip or task.definition.code) and not (task.previous and task.previous.tools):
             lock_tools(python.version, task.definition.index, task.options, SILENT)
 
     return Background(work)

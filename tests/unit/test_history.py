@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from envbuild import history, last_image
-from envbuild.core.definition import Base, BuildContext, Definition
-from envbuild.core.lock import Lock, LockedBase, Source
-from envbuild.core.plan import Plan, make_plan
+from envbuild.code.sources import sources_hash
+from envbuild.core.definition import Base, BuildContext, CodeFolder, Definition
+from envbuild.core.lock import Lock, LockedBase, PipPackage, Source
+from envbuild.core.plan import Code, Plan, make_plan
 from envbuild.lockfile import store_lock
 
 
@@ -79,4 +80,20 @@ def test_what_the_locks_sources_do_not_tell_is_never_answered_from_memory(defini
 
 def test_another_kind_of_build_is_not_answered_from_memory(definition):
     history.remember(definition, "", plan_of(definition))
+    assert last_image.last_image(str(definition)) is None
+
+
+def test_a_changed_source_file_is_looked_at_anew(definition):
+    package = definition.parent / "mine/pkg"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("x = 1\n")
+    sources = sources_hash(str(package.parent))
+    code = Code(folder=CodeFolder(path="mine"), package=PipPackage(name="mine", version="1"), sources=sources)
+    history.remember(definition, "", replace(plan_of(definition), code=(code,)), plain=True)
+    assert last_image.last_image(str(definition)) is not None
+    (package / "__init__.py").write_text("x = 2\n")
+    assert last_image.last_image(str(definition)) is None
+    (package / "__init__.py").write_text("x = 1\n")
+    assert last_image.last_image(str(definition)) is not None
+    (package / "more.py").write_text("")
     assert last_image.last_image(str(definition)) is None

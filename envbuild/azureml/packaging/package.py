@@ -225,7 +225,8 @@ def python_of(made: api.Package, progress: Progress) -> Path:
     plan = made.plan
     if plan.definition.user_managed:
         return Path(sys.executable)
-    return api.install(plan.lock, definition=plan.definition, root=made.root, progress=progress).python
+    environment = api.install(plan.lock, definition=plan.definition, root=made.root, code=plan.code, progress=progress)
+    return environment.python
 
 
 def _without_script(workspace: Workspace, models: Sequence[Model]) -> tuple[RegisteredEnvironment, str]:

@@ -15,6 +15,7 @@ from envbuild.core.errors import PlanError
 from envbuild.core.keys import canonical, sha256
 from envbuild.core.plan import PREFIX, Plan
 from envbuild.core.progress import SILENT, Progress
+from envbuild.core.selection import Chosen
 from envbuild.engines.libraries import MissingLibrary, missing_libraries, note_missing
 from envbuild.engines.oci.annotations import BYTECODE, KEY, PACKAGES, SETTINGS
 from envbuild.engines.oci.app_layers import app_identity, app_layers, write_app
@@ -128,8 +129,12 @@ class Assembler:
                 identity=[*skeleton_identity(plan), python],
                 write=lambda tar, _: [["envbuild", write_skeleton(tar, plan, python).to_list()]],
             )
-        for group in arrange(self._units(plan, facts, linked, python), self.settings.layers, previous):
+        around = self._surroundings(plan, facts, linked, python)
+        for group in arrange(self._units(plan, around, linked), self.settings.layers, previous):
             yield _package_draft(group)
+        if code := _wheels(plan.selection.code, around):
+            # it changes most often, and so lies above what it needs
+            yield _package_draft(tuple(code))
         for title, files in app_layers(plan.app):
             yield _Draft(
                 title=title,
@@ -137,33 +142,33 @@ class Assembler:
                 write=lambda tar, _, files=files: [["the application", write_app(tar, files).to_list()]],  # type: ignore[misc]
             )
 
-    def _units(self, plan: Plan, facts: BaseFacts, linked: Stage, python: str) -> list[Unit]:
+    def _surroundings(self, plan: Plan, facts: BaseFacts, linked: Stage, python: str) -> Surroundings:
+        minor = plan.lock.python.minor if plan.lock.python else (0, 0)
+        return Surroundings(prefix=PREFIX, minor=minor, interpreter=self._interpreter(plan, facts, linked, python))
+
+    def _units(self, plan: Plan, around: Surroundings, linked: Stage) -> list[Unit]:
         if plan.definition.user_managed:
             return []
-        minor = plan.lock.python.minor if plan.lock.python else (0, 0)
-        interpreter = self._interpreter(plan, facts, linked, python)
-        around = Surroundings(prefix=PREFIX, minor=minor, interpreter=interpreter)
         conda = [
             CondaUnit(package=one, surroundings=around, folder=linked.folder / "linked" / one.name)
             for one in plan.selection.conda
         ]
-        wheels = [
-            WheelUnit(chosen=one, size=(one.file.size if one.file else None) or 0, surroundings=around)
-            for one in plan.selection.pip
-        ]
+        wheels = _wheels(plan.selection.pip, around)
         # the arrangement goes by size, so that what the lock does not tell is looked up
         unknown = self._files(plan).fetch([one for one in wheels if not one.size], self.progress)
         return [*conda, *(one for one in wheels if one.size), *unknown]
 
     def _interpreter(self, plan: Plan, facts: BaseFacts, linked: Stage, path: str) -> Interpreter | None:
         python = plan.lock.python
-        if not self.settings.bytecode or python is None:
+        selection = plan.selection
+        if not self.settings.bytecode or python is None or plan.definition.user_managed:
             return None
         try:
             if python.provider == "conda":
-                check_machine(python.minor, plan.selection.platform)
+                check_machine(python.minor, selection.platform)
                 return linked.interpreter(python.minor)
-            return base_interpreter(facts, path, python.minor, plan.selection.platform) if plan.selection.pip else None
+            modules = selection.pip or selection.code
+            return base_interpreter(facts, path, python.minor, selection.platform) if modules else None
         except CannotCompileError as error:
             self.progress.note(f"the image is made without bytecode: {error.problems[0].message}")
             return None
@@ -243,6 +248,12 @@ def _package_draft(group: tuple[Unit, ...]) -> _Draft:
     names = ", ".join(f"{one.name} {one.version}" for one in group[:4])
     title = names if len(group) <= 4 else f"{names} and {len(group) - 4} more"
     return _Draft(title=title, identity=[one.identity for one in group], write=write, packages=group)
+
+
+def _wheels(chosen: Sequence[Chosen], around: Surroundings) -> list[WheelUnit]:
+    return [
+        WheelUnit(chosen=one, size=(one.file.size if one.file else None) or 0, surroundings=around) for one in chosen
+    ]
 
 
 def _label(unit: Unit) -> str:

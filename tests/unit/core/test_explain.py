@@ -4,7 +4,7 @@ from envbuild.core.definition import Origin
 from envbuild.core.explain import explain, layer_record
 from envbuild.core.lock import LockedApt
 from envbuild.core.plan import App, AppFile, make_plan
-from tests.unit.core.values import pip_definition, pip_lock, pip_package, requirement
+from tests.unit.core.values import code, pip_definition, pip_lock, pip_package, requirement
 
 DEFINITION = pip_definition(requirement("numpy", line=4), requirement("pandas", line=5), variables=(("A", "1"),))
 LOCK = pip_lock(DEFINITION, pip_package("numpy", "2.0"), pip_package("pandas", "2.2", "numpy"))
@@ -57,3 +57,12 @@ def test_an_apt_package_names_its_line():
     lock = replace(LOCK, apt=LockedApt(packages=("git", "curl=8")))
     found = {one.kind: one.reasons for one in explain(make_plan(definition, lock), before)}
     assert found["apt"] == ("curl: not there → curl=8 (pyproject.toml:6)",)
+
+
+def test_changed_code_is_named():
+    before = [layer_record(layer) for layer in make_plan(DEFINITION, LOCK, code=(code("mine"),)).layers]
+    found = explain(make_plan(DEFINITION, LOCK, code=(code("mine", sha256="e" * 64),)), before)
+    assert [(one.kind, one.reasons) for one in found if not one.same] == [
+        ("code", ("code: mine changed",)),
+        ("config", ()),
+    ]

@@ -5,7 +5,7 @@ import pytest
 from envbuild.core.errors import PlanError
 from envbuild.core.keys import chain
 from envbuild.core.plan import App, AppFile, make_plan
-from tests.unit.core.values import conda_package, pip_definition, pip_lock, pip_package, requirement, spec
+from tests.unit.core.values import code, conda_package, pip_definition, pip_lock, pip_package, requirement, spec
 
 DEFINITION = pip_definition(requirement("numpy", ">=1"), requirement("pandas"), variables=(("A", "1"),))
 LOCK = pip_lock(DEFINITION, pip_package("numpy", "2.0"), pip_package("pandas", "2.2", "numpy"))
@@ -85,3 +85,30 @@ def test_the_chain_is_sensitive_to_order():
     one, two = {"a": 1}, {"b": 2}
     assert chain([one, two])[-1] != chain([two, one])[-1]
     assert chain([one, two])[0] == chain([one])[0]
+
+
+def test_code_lies_above_its_dependencies_and_a_change_of_it_changes_none_of_their_layers():
+    before = keys(make_plan(DEFINITION, LOCK, app=APP, code=(code("mine"),)))
+    assert list(before) == ["base", "checks", "pip", "code", "files", "config"]
+    after = keys(make_plan(DEFINITION, LOCK, app=APP, code=(code("mine", sha256="e" * 64),)))
+    assert [kind for kind in before if before[kind] != after[kind]] == ["code", "files", "config"]
+    assert keys(make_plan(DEFINITION, LOCK, app=APP))["pip"] == before["pip"]
+
+
+def test_code_of_another_platform_is_in_no_layer():
+    plan = make_plan(DEFINITION, LOCK, code=(code("mine", marker="sys_platform == 'win32'"),))
+    assert plan.layer("code") is None
+    assert plan.image_key == make_plan(DEFINITION, LOCK).image_key
+
+
+def test_the_plan_for_another_platform_has_the_code_too():
+    lock = replace(LOCK, platforms=("linux-64", "linux-aarch64"))
+    plans = make_plan(DEFINITION, lock, code=(code("mine"),)).for_platforms(("linux-64", "linux-aarch64"))
+    assert [[one.package.name for one in plan.selection.code] for plan in plans] == [["mine"], ["mine"]]
+
+
+def test_code_that_is_locked_too_is_refused_at_its_line():
+    with pytest.raises(
+        PlanError, match=r"requirements.txt:9: ./numpy is numpy, and so is a package of the lock \(2.0\)"
+    ):
+        make_plan(DEFINITION, LOCK, code=(code("numpy"),))

@@ -1,7 +1,8 @@
 """Small values that the tests of the core share."""
 
-from envbuild.core.definition import CondaSpec, Definition, Origin, PipRequirement
+from envbuild.core.definition import CodeFolder, CondaSpec, Definition, Origin, PipRequirement
 from envbuild.core.lock import CondaPackage, Lock, LockedBase, LockedPython, PipFile, PipPackage
+from envbuild.core.plan import Code
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -60,4 +61,15 @@ def pip_lock(definition, *packages, **changes):
         python=LockedPython(version="3.11", provider="base", interpreter="/usr/bin/python3.11"),
         base=LockedBase(reference="base.example/python:1", digest=DIGEST),
         **changes,
+    )
+
+
+def code(name, version="0.1", sha256="c" * 64, marker=""):
+    filename = f"{name}-{version}-py3-none-any.whl"
+    file = PipFile(filename=filename, path=f"/cache/{filename}", size=1000, hashes=(("sha256", sha256),))
+    origin = Origin(file="requirements.txt", line=9)
+    return Code(
+        folder=CodeFolder(path=f"./{name}", marker=marker, origin=origin),
+        package=PipPackage(name=name, version=version, marker=marker, wheels=(file,)),
+        sources="d" * 64,
     )

@@ -41,10 +41,12 @@ def test_a_folder_stands_for_what_it_needs(tmp_path, write):
     assert [one.text for one in found.pip] == ["flask", "numpy>=1.26", "six", "pytest"]
     assert {one.path for one in found.sources} == {"environment.yml", "own/pyproject.toml", "helper/setup.cfg"}
     assert [note.message for note in found.notes] == [
-        "`-e ./own[dev]` is a folder of source code: what it needs is taken, its own code is not",
-        "`helper` is a folder of source code: what it needs is taken, its own code is not",
+        "`-e ./own[dev]` is a folder of source code: what it needs is locked, its code is built when an image is",
+        "`helper` is a folder of source code: what it needs is locked, its code is built when an image is",
     ]
     assert found.pip[1].origin.file == "own/pyproject.toml"
+    assert [(one.path, one.marker, one.left_out) for one in found.code] == [("own", "", ""), ("helper", "", "")]
+    assert found.code[0].origin.line == 6
 
 
 def test_its_marker_holds_for_all_that_it_needs(tmp_path, write):
@@ -54,6 +56,29 @@ def test_its_marker_holds_for_all_that_it_needs(tmp_path, write):
         'six; sys_platform == "linux"',
         'tomli; (python_version < "3.11") and (sys_platform == "linux")',
     ]
+
+
+def test_the_code_of_a_folder_is_wanted_wherever_one_of_its_markers_holds(tmp_path, write):
+    write("own/pyproject.toml", "[project]\nname='own'\n")
+    write("other/pyproject.toml", "[project]\nname='other'\n")
+    lines = [
+        "own @ file:own ; python_version < '3.9'",
+        "./other ; os_name == 'nt'",
+        "own @ file:own ; os_name == 'nt'",
+        "./other",
+    ]
+    write("requirements.txt", "\n".join(lines))
+    assert [(one.path, one.marker) for one in read_definition(tmp_path / "requirements.txt").code] == [
+        ("own", '(python_version < "3.9") or (os_name == "nt")'),
+        ("other", ""),
+    ]
+
+
+def test_a_folder_that_says_it_is_no_package_has_no_code(tmp_path, write):
+    write("own/pyproject.toml", "[project]\nname='own'\ndependencies=['six']\n[tool.uv]\npackage=false\n")
+    write("requirements.txt", "./own\n")
+    [one] = read_definition(tmp_path / "requirements.txt").code
+    assert one.left_out == "it says tool.uv.package = false"
 
 
 def test_a_project_that_names_itself_asks_for_nothing_twice(tmp_path, write):

@@ -235,3 +235,42 @@ def test_inline_tables_may_span_lines_as_toml_1_1_has_it():
         parse_pixi(text, "pixi.toml", no_file)
     found = parse_pixi(text.replace("a,}", "async"), "pixi.toml", no_file)
     assert [one.text for one in found.pip] == ["flask[async]>=2"]
+
+
+BUILT = "[build-system]\nrequires = ['hatchling']\n[project]\nname = 'a'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "left_out"),
+    [
+        (BUILT, ""),
+        ("[project]\nname = 'a'\n", "it has no [build-system]"),
+        ("[project]\nname = 'a'\n[tool.uv]\npackage = true\n", ""),
+        (f"{BUILT}[tool.uv]\npackage = false\n", "it says tool.uv.package = false"),
+        (f"{BUILT}[tool.envbuild]\npython = '3.11'\n", ""),
+        ("[build-system]\nrequires = []\n[tool.poetry.dependencies]\nsix = '*'\n", ""),
+        (
+            "[build-system]\nrequires = []\n[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\nsix = '*'\n",
+            "it says tool.poetry.package-mode = false",
+        ),
+    ],
+)
+def test_a_project_that_says_how_it_is_built_is_code_of_its_environment(text, left_out):
+    [code] = read(text).code
+    assert (code.path, code.left_out) == (".", left_out)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{BUILT}[tool.envbuild]\npip = ['six']\n",
+        f"{BUILT}[tool.envbuild]\nproject = false\n",
+        "[dependency-groups]\na = ['x']\n",
+    ],
+)
+def test_a_project_whose_dependencies_are_not_taken_is_no_code_of_the_environment(text):
+    assert not read(text).code
+
+
+def test_code_is_turned_off_for_the_image():
+    assert read(f"{BUILT}[tool.envbuild.image]\ncode = false\n").image.code is False

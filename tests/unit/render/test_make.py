@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import dockerfile as go_parser
 import pytest
 
 from envbuild.context import Context
-from envbuild.core.definition import Base, Definition, IndexOptions, Origin, PipRequirement
+from envbuild.core.definition import Base, CodeFolder, Definition, IndexOptions, Origin, PipRequirement
 from envbuild.core.errors import EnvbuildError, PlanError
 from envbuild.core.lock import (
     CondaPackage,
@@ -22,7 +23,7 @@ from envbuild.core.lock import (
     PipPackage,
     Vcs,
 )
-from envbuild.core.plan import App, AppFile, Plan, make_plan
+from envbuild.core.plan import App, AppFile, Code, Plan, make_plan
 from envbuild.render import RenderOptions, render
 
 DIGEST = "sha256:" + "ab" * 32
@@ -358,3 +359,48 @@ def test_an_own_dockerfile_is_the_first_stage_and_pinned() -> None:
     assert f"FROM ubuntu:24.04@{DIGEST} AS envbuild-own\nRUN true" in text
     assert "FROM envbuild-own AS envbuild-base\n" in text
     assert text.index("RUN echo $HOME") < text.index("# checks")
+
+
+OWN = PipFile(filename="mine-0.1-py3-none-any.whl", path="/cache/mine-0.1-py3-none-any.whl", hashes=(("sha256", HASH),))
+CODE = (Code(folder=CodeFolder(path="."), package=PipPackage(name="mine", version="0.1", wheels=(OWN,)), sources=""),)
+
+
+def with_code(lock: Lock = LOCK, **wishes: str) -> Context:
+    return render(make_plan(DEFINITION, lock, code=CODE), options=RenderOptions(**wishes))  # type: ignore[arg-type]
+
+
+def test_code_is_installed_by_its_hash_above_the_packages_and_from_nowhere_else() -> None:
+    context = with_code()
+    [line] = [one.content.decode() for one in context.files if one.path == "envbuild/code/requirements.txt"]
+    assert line == f"mine==0.1 --hash=sha256:{HASH}\n"
+    [wheel] = [one for one in context.files if one.path == f"envbuild/code/{OWN.filename}"]
+    assert (str(wheel.source), wheel.sha256) == (OWN.path, HASH)
+    text = context.dockerfile
+    assert text.index("COPY --from=envbuild-pip /opt/env") < text.index("COPY --from=envbuild-code")
+    [step] = [one.text for one in context.steps if one.kind == "code" and one.text.startswith("RUN")]
+    assert "--no-deps --require-hashes --offline --no-index --find-links /run/envbuild/code" in step
+
+
+def test_changed_code_changes_no_instruction_of_the_packages() -> None:
+    other = replace(OWN, hashes=(("sha256", "ef" * 32),))
+    code = (replace(CODE[0], package=replace(CODE[0].package, wheels=(other,))),)
+    changed = render(make_plan(DEFINITION, LOCK, code=code))
+    assert changed.dockerfile == with_code().dockerfile
+    before = {one.path: one for one in with_code().files}
+    assert {one.path for one in changed.files if before[one.path] != one} == {
+        "envbuild/code/requirements.txt",
+        f"envbuild/code/{OWN.filename}",
+    }
+
+
+@pytest.mark.parametrize("dialect", ["buildkit", "sessionless", "plain"])
+@pytest.mark.parametrize("lock", [LOCK, replace(LOCK, pip=()), CONDA_LOCK, replace(CONDA_LOCK, pip=())])
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_code_is_installed_over_whatever_there_is(dialect: str, lock: Lock, installer: str) -> None:
+    context = with_code(lock, dialect=dialect, pip_installer=installer)
+    go_parser.parse_string(context.dockerfile)
+    [below] = re.findall(r"FROM envbuild-(\w+) AS envbuild-code", context.dockerfile)
+    assert f" AS envbuild-{below}\n" in context.dockerfile.partition("# code")[0]
+    assert ("--mount=type=bind,source=envbuild/code" in context.dockerfile) == (dialect != "plain")
+    assert ("COPY envbuild/code /run/envbuild/code" in context.dockerfile) == (dialect == "plain")
+    assert f"{'uv' if installer == 'uv' else 'python -m'} pip install" in context.dockerfile.partition("# code")[2]
