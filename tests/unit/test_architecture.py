@@ -1,6 +1,7 @@
 """The house rules of docs/architecture.md, held by reading the code."""
 
 import ast
+import functools
 import graphlib
 import re
 from pathlib import Path
@@ -63,15 +64,29 @@ def modules():
     return [path for path in sorted(PACKAGE.rglob("*.py")) if "_templates" not in path.parts]
 
 
+@functools.cache
+def parsed(path):
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def nodes(path):
+    return tuple(ast.walk(parsed(path)))
+
+
+@functools.cache
 def imports(path, *, functions=True, annotations=True):
-    tree = ast.parse(path.read_text())
+    return tuple(imported_names(path, functions, annotations))
+
+
+def imported_names(path, functions, annotations):
     skipped = set()
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if (not functions and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))) or (
             not annotations and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         ):
             skipped |= set(ast.walk(node)) - {node}
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if node in skipped:
             continue
         if isinstance(node, ast.Import):
@@ -119,9 +134,7 @@ def test_every_module_of_azureml_is_in_a_room():
 def test_azures_names_are_only_names():
     for path in (*(PACKAGE / "azureml" / "core").rglob("*.py"), *(PACKAGE / "azureml" / "train").rglob("*.py")):
         if path.parts[-2:] not in {("core", "__init__.py"), ("core", "authentication.py")}:
-            assert not any(
-                isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.parse(path.read_text()).body
-            )
+            assert not any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in parsed(path).body)
 
 
 def test_there_are_no_import_cycles():
@@ -153,7 +166,7 @@ def test_public_functions_of_the_package_have_docstrings():
     for path in modules():
         if "shim" in path.parts:
             continue
-        for node in ast.parse(path.read_text()).body:
+        for node in parsed(path).body:
             if (
                 isinstance(node, (ast.FunctionDef, ast.ClassDef))
                 and not node.name.startswith("_")
@@ -166,7 +179,7 @@ def test_public_functions_of_the_package_have_docstrings():
 def test_no_function_is_longer_than_sixty_lines():
     long = []
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.end_lineno - node.lineno >= 60:
                 long.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
     assert not long
