@@ -3,11 +3,14 @@
 The same wheels (scikit-learn, pandas and what they need, and one tiny package whose pin changes) come from a loopback
 index for every side, so no side waits for the network; both sides install hash-pinned requirements and compile bytecode.
 
-| peer | layout, as its generated Dockerfiles have it |
+| peer | layout, as its generator writes it (mlflow 2.19, repo2docker and cog of August 2026) |
 | --- | --- |
-| mlflow | variables, model and code first, then `pip install` |
-| repo2docker | requirements, `pip install --no-cache-dir`, then code, variables and labels last |
-| cog | requirements, `pip install` with a cache mount, then `COPY . /src` last |
+| mlflow | the model and its code, then `pip install`, variables, access rights |
+| repo2docker | user and folder, requirements, `pip install --no-cache-dir`, code, variables and labels, two programs of its own |
+| cog | variables, uv, requirements, `pip install` with a cache mount, then `COPY . /src` last |
+
+Each starts from a tag, as theirs do. In their favour, steps are left out that need more than the index: apt, conda, mlflow's and
+cog's own packages, and the frontend image that cog's first line names.
 
 Azure's (`conda env create`) is not run: it needs a conda, which is on no registry that this machine reaches.
 """
@@ -115,33 +118,44 @@ def ours(bench: Bench, state: State, folder: Path) -> None:
     write_context(render(make_plan(definition, lock, app=app)), folder)
 
 
-def _peer(dockerfile: str) -> Write:
+def _peer(dockerfile: str, **programs_of_its_own: Path) -> Write:
     def write(bench: Bench, state: State, folder: Path) -> None:
-        folder.mkdir()
-        text = dockerfile.format(base=bench.base.pinned, level=state.variable)
+        (folder / "src").mkdir(parents=True)
+        text = dockerfile.format(base=bench.base.reference, level=state.variable)
         (folder / "Dockerfile").write_text(text)
-        (folder / "requirements.txt").write_text(bench.requirements(state))
-        (folder / "score.py").write_text(script(state))
+        (folder / "src/requirements.txt").write_text(bench.requirements(state))
+        (folder / "src/score.py").write_text(script(state))
+        for name, path in programs_of_its_own.items():
+            shutil.copy2(path, folder / name)
 
     return write
 
 
 PEERS: dict[str, Write] = {
     "mlflow": _peer(
-        'FROM {base}\nENV LEVEL="{level}" PATH="/opt/env/bin:$PATH"\nCOPY . /app\n'
-        "RUN python3 -m venv /opt/env && pip install --no-deps --require-hashes -r /app/requirements.txt\n"
-        'WORKDIR /app\nCMD ["python", "score.py"]\n'
+        'FROM {base}\nENV PATH="/opt/env/bin:$PATH"\nWORKDIR /opt/mlflow\nCOPY src /opt/ml/model\n'
+        "RUN python3 -m venv /opt/env && pip install --no-deps --require-hashes -r /opt/ml/model/requirements.txt\n"
+        'ENV LEVEL="{level}"\nRUN chmod o+rwX /opt/mlflow\nCMD ["python", "/opt/ml/model/score.py"]\n'
     ),
     "repo2docker": _peer(
-        'FROM {base}\nENV PATH="/opt/env/bin:$PATH"\nCOPY requirements.txt /tmp/env/requirements.txt\n'
-        "RUN python3 -m venv /opt/env && pip install --no-cache-dir --no-deps --require-hashes -r /tmp/env/requirements.txt\n"
-        'COPY . /home/app\nWORKDIR /home/app\nENV LEVEL="{level}"\nLABEL repo2docker.version="1"\nUSER 1000\nCMD ["python", "score.py"]\n'
+        "FROM {base}\nENV SHELL=/bin/bash USER=app HOME=/home/app\nRUN groupadd --gid 1000 app\n"
+        'RUN useradd --create-home --gid 1000 --uid 1000 app\nEXPOSE 8888\nENV PATH="/opt/env/bin:$PATH"\nUSER root\n'
+        "RUN test -d /home/app\nWORKDIR /home/app\nRUN chown app:app /home/app\n"
+        "COPY --chown=app:app src/requirements.txt /home/app/requirements.txt\n"
+        "RUN python3 -m venv /opt/env && pip install --no-cache-dir --no-deps --require-hashes -r requirements.txt\n"
+        'USER root\nCOPY --chown=app:app src/ /home/app/\nENV LEVEL="{level}"\nLABEL repo2docker.version="1"\nUSER app\n'
+        "COPY --chmod=0755 login /usr/local/bin/login\nCOPY --chmod=0755 entrypoint /usr/local/bin/entrypoint\n"
+        'ENTRYPOINT ["/usr/local/bin/entrypoint"]\nCMD ["python", "score.py"]\n',
+        login=Path("/bin/true"),
+        entrypoint=Path("/bin/true"),
     ),
     "cog": _peer(
-        'FROM {base}\nENV PATH="/opt/env/bin:$PATH"\nCOPY requirements.txt /tmp/requirements.txt\n'
+        'FROM {base}\nENV PYTHONUNBUFFERED=1\nENV LEVEL="{level}" PATH="/opt/env/bin:$PATH"\nCOPY uv /usr/local/bin/\n'
+        "COPY src/requirements.txt /tmp/requirements.txt\n"
         "RUN --mount=type=cache,target=/root/.cache/pip python3 -m venv /opt/env && "
         "pip install --no-deps --require-hashes -r /tmp/requirements.txt\n"
-        'ENV LEVEL="{level}"\nWORKDIR /src\nCMD ["python", "score.py"]\nCOPY . /src\n'
+        'WORKDIR /src\nEXPOSE 5000\nCMD ["python", "score.py"]\nCOPY src /src\n',
+        uv=Path(sys.executable).with_name("uv"),
     ),
 }
 
