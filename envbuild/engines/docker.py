@@ -174,9 +174,13 @@ def check_supported(kind: Builder, options: BuildOptions, secrets: Mapping[str, 
 
 
 def read_metadata(path: Path) -> tuple[str, str]:
-    """Return image id and manifest digest that buildx wrote to `path`; an empty text for what it did not say."""
+    """Return image id and manifest digest that buildx wrote to `path`; an empty text for what it did not say.
+
+    Where an image only went into the engine's own store, it has no manifest, and what is called its digest is its id.
+    """
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return "", ""
-    return str(said.get("containerimage.config.digest", "")), str(said.get("containerimage.digest", ""))
+    identity, digest = said.get("containerimage.config.digest", ""), said.get("containerimage.digest", "")
+    return (str(identity), str(digest)) if identity else (str(digest), "")

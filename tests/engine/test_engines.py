@@ -26,6 +26,7 @@ from envbuild.engines.docker import DockerEngine
 from envbuild.engines.library_check import missing_in_image
 from envbuild.engines.podman import PodmanEngine
 from envbuild.engines.protocol import BuildOptions, ContainerEngine, ImageEngine, RunOptions
+from tests.support import buildx
 from tests.support.index import Index
 from tests.support.installers import locked
 
@@ -74,8 +75,14 @@ def store() -> Iterator[tuple[str, ...]]:
         programs.run(["umount", f"{folder}/s/overlay"], check=False)
 
 
-@pytest.fixture(params=["buildkit", "rest", "classic", "podman", "buildah"])
+BUILDX = pytest.param("buildx", marks=pytest.mark.found(buildx.PLUGIN))
+
+
+@pytest.fixture(params=[BUILDX, "buildkit", "rest", "classic", "podman", "buildah"])
 def builder(request, on_engine, tmp_path, monkeypatch, store) -> ImageEngine:
+    if request.param == "buildx":
+        buildx.install(tmp_path)
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     if request.param not in ("podman", "buildah"):
         return docker_with(request.param)
     if programs.find(request.param) is None:

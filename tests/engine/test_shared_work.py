@@ -8,16 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from envbuild.core.definition import Definition
-from envbuild.core.keys import sha256
-from envbuild.core.lock import Lock, LockedBase, LockedPython
-from envbuild.core.plan import App, AppFile, Plan, make_plan
 from envbuild.engines.docker import DockerEngine
 from envbuild.engines.making import Wish, make_image
 from envbuild.engines.protocol import BuildOptions
 from tests.support.daemons import dockerd, temporary_folder
 from tests.support.index import Index
-from tests.support.installers import locked, publish_installers
+from tests.support.small_plan import downloads, plan_of
 
 pytestmark = pytest.mark.engine
 
@@ -37,25 +33,6 @@ def index() -> Iterator[Index]:
         # an engine and a registry that outlive a run have the last run's
         server.add("adder", "1.0", files={"adder.py": f"x = {os.getpid()}\n"})
         yield server
-
-
-def plan_of(index: Index, base_image, script: str) -> Plan:
-    lock = Lock(
-        definition_hash="",
-        platforms=("linux-64",),
-        pip=(locked(index, index.releases[0]),),
-        index_url=index.url,
-        tools=publish_installers(index),
-        python=LockedPython(version="3.11", provider="base", interpreter="/usr/bin/python3"),
-        base=LockedBase(reference=base_image.reference, digest=base_image.digest, distribution="debian 12"),
-    )
-    content = script.encode()
-    app = App(files=(AppFile(path="/var/azureml-app/main.py", content=content, sha256=sha256(content)),))
-    return make_plan(Definition(kind="requirements", name="shared", allow_distribution=("debian",)), lock, app=app)
-
-
-def downloads(index: Index) -> list[str]:
-    return [request.path for request in index.requests if request.path.endswith(".whl")]
 
 
 @pytest.mark.parametrize("kind", ["buildkit", "rest"])

@@ -56,7 +56,7 @@ def dockerd(folder: Path) -> Iterator[str]:
             *("dockerd", f"--config-file={folder}/daemon.json", f"--host={host}", f"--pidfile={folder}/docker.pid"),
             *(f"--data-root={folder}/data", f"--exec-root={folder}/exec", *network),
         ]
-        with _running(argv, folder / "dockerd.log", lambda: _docker_answers(host)):
+        with running(argv, folder / "dockerd.log", lambda: _docker_answers(host)):
             yield host
 
 
@@ -75,12 +75,17 @@ def docker_registry(folder: Path) -> Iterator[str]:
         f"storage: {{filesystem: {{rootdirectory: {folder}/registry}}, delete: {{enabled: true}}}}\n"
         f"http: {{addr: '{address}'}}\n"
     )
-    with _running(["docker-registry", "serve", str(settings)], folder / "registry.log", lambda: _answers(address)):
+    with running(["docker-registry", "serve", str(settings)], folder / "registry.log", lambda: _answers(address)):
         yield address
 
 
 @contextlib.contextmanager
-def _running(argv: list[str], log: Path, ready: Callable[[], bool]) -> Iterator[None]:
+def running(argv: list[str], log: Path, ready: Callable[[], bool]) -> Iterator[None]:
+    """Run a daemon while the block lasts, which starts when it is `ready`.
+
+    Raises:
+        DaemonError: it ends, or is not ready in time.
+    """
     # the kernel ends it if this process is killed before it can
     process = programs.start(["setpriv", "--pdeathsig", "TERM", *argv], log=log)
     try:
