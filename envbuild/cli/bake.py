@@ -76,10 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
     secrets = {name: Path(file) for name, file in pairs(arguments.secret, "--secret")}
     if arguments.build:
         secrets = {**default_secrets(), **secrets}
-    folder = arguments.output_dir
-    write_bake(targets, bake_file(targets, _options(arguments), secrets), folder, overwrite=arguments.overwrite)
+    folder, options = arguments.output_dir, _options(arguments)
+    write_bake(targets, bake_file(targets, options, secrets), folder, overwrite=arguments.overwrite)
     if arguments.build:
-        bake(folder, builder=arguments.builder, progress=progress)
+        bake(folder, options=options, progress=progress)
     if arguments.json:
         listed = [{"target": one.name, "tags": list(one.tags), "platform": one.platform} for one in targets]
         print(json.dumps({"file": str(folder / BAKE_FILE), "built": arguments.build, "targets": listed}))
@@ -99,6 +99,7 @@ def _options(arguments: argparse.Namespace) -> BuildOptions:
         load=arguments.load,
         ssh=tuple(arguments.ssh),
         network=arguments.network,
+        builder=arguments.builder,
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from envbuild import programs
 from envbuild.context import Context, fill_folder
 from envbuild.core.errors import EngineError
 from envbuild.core.progress import SILENT, Progress
@@ -113,14 +114,19 @@ def write_bake(targets: Sequence[BakeTarget], text: str, folder: Path, *, overwr
         (temporary / BAKE_FILE).write_text(text, encoding="utf-8")
 
 
-def bake_arguments(builder: str) -> list[str]:
+def entitlements(options: BuildOptions) -> tuple[str, ...]:
+    """Return what buildx asks a person's leave for when a bake file wants it; whoever gave the option has given it."""
+    return (*(("network.host",) if options.network == "host" else ()), *(("ssh",) if options.ssh else ()))
+
+
+def bake_arguments(builder: str, allowed: Sequence[str] = ()) -> list[str]:
     """Return what follows `docker` to build all targets of the bake file in the current folder."""
-    argv = ["buildx", "bake", f"--file={BAKE_FILE}", "--progress=plain"]
+    argv = ["buildx", "bake", f"--file={BAKE_FILE}", "--progress=plain", *(f"--allow={one}" for one in allowed)]
     return [*argv, f"--builder={builder}"] if builder else argv
 
 
-def bake(folder: Path, *, builder: str = "", progress: Progress = SILENT) -> None:
-    """Build what `write_bake` wrote to `folder`.
+def bake(folder: Path, *, options: BuildOptions | None = None, progress: Progress = SILENT) -> None:
+    """Build what `write_bake` wrote to `folder` with the same `options`.
 
     Raises:
         EngineError: there is no docker with buildx, or the build failed; its last lines are told.
@@ -131,12 +137,17 @@ def bake(folder: Path, *, builder: str = "", progress: Progress = SILENT) -> Non
             "no docker program with buildx was found, which `docker buildx bake` needs",
             hint="install the docker buildx plugin, or build each environment with `envbuild image`",
         )
+    options = options or BuildOptions()
+    allowed = entitlements(options)
+    if allowed and "--allow" not in programs.run([client.path, "buildx", "bake", "--help"], check=False).stdout:
+        allowed = ()  # before 0.18 it asked no leave and knew no such flag
+    argv = [client.path, *bake_arguments(options.builder, allowed)]
+    # the files of secrets and caches lie outside the folder, and a person named them
+    env = {**os.environ, "BUILDX_BAKE_ENTITLEMENTS_FS": "0"}
     with progress.step("bake all environments") as step:
         try:
             # paths of a bake file start at the current folder, not at the file
-            stream(
-                [client.path, *bake_arguments(builder)], lambda line: step.advance(0, line), cwd=folder, env=os.environ
-            )
+            stream(argv, lambda line: step.advance(0, line), cwd=folder, env=env)
         except ProgramError as error:
             tail = "\n".join(f"  | {line}" for line in error.completed.stdout.strip().splitlines()[-20:])
             raise EngineError(f"the build of {folder / BAKE_FILE} failed\n{tail}") from error

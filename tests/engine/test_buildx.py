@@ -14,7 +14,7 @@ import pytest
 from envbuild import programs
 from envbuild.cli.main import run
 from envbuild.core.errors import EngineError
-from envbuild.core.plan import Plan
+from envbuild.core.plan import Plan, make_plan
 from envbuild.core.reference import ImageReference
 from envbuild.engines.docker import DockerEngine
 from envbuild.engines.making import Wish, make_image
@@ -70,8 +70,8 @@ def index() -> Iterator[Index]:
 
 
 @pytest.fixture
-def plan(index, base_image) -> Plan:
-    return plan_of(index, base_image, "print('built by buildx')\n")
+def plan(index, base_image, request) -> Plan:
+    return plan_of(index, base_image, f"print('{request.node.name}')\n")
 
 
 def test_the_engines_own_builder_builds_and_pushes(with_buildx, plan):
@@ -125,9 +125,6 @@ def test_what_one_builder_put_into_a_cache_the_other_does_not_build(with_builder
 def test_a_failed_step_of_a_builder_elsewhere_is_named(with_builders, plan):
     wheel = replace(plan.lock.pip[0].wheels[0], hashes=(("sha256", "0" * 64),))
     lock = replace(plan.lock, pip=(replace(plan.lock.pip[0], wheels=(wheel,)),))
-    broken = replace(plan, lock=lock, selection=replace(plan.selection, pip=()))
-    from envbuild.core.plan import make_plan
-
     broken = make_plan(plan.definition, lock, app=plan.app)
     with pytest.raises(EngineError, match=r"the pip step of the build failed \(Dockerfile:\d+\)"):
         make_image(Wish(plans=(broken,), options=replace(HOST, builder="near")))
@@ -152,17 +149,22 @@ def project(index: Index, base_image, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("builder", [None, pytest.param("near", marks=far)])
-def test_all_environments_are_baked(builder, request, index, base_image, tmp_path, monkeypatch):
+def test_all_environments_are_baked(builder, request, index, base_image, tmp_path):
     engine = request.getfixturevalue("with_builders" if builder else "with_buildx")
     path = project(index, base_image, tmp_path)
     netrc = tmp_path / "netrc"
     netrc.write_text("machine nowhere.example login me password secret\n")
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "bake"
     tag = f"{engine.registry}/buildx/{{environment}}:{os.getpid()}"
-    wanted = ["bake", str(path), f"--tag={tag}", "--push", "--build", "--network=host", f"--secret=netrc={netrc}"]
-    assert run([*wanted, *([f"--builder={builder}"] if builder else [])]) == 0
-    baked = json.loads((tmp_path / "envbuild-bake/docker-bake.json").read_text())["target"]
+    said = [
+        "--push",
+        "--build",
+        "--network=host",
+        f"--secret=netrc={netrc}",
+        *([f"--builder={builder}"] if builder else []),
+    ]
+    assert run(["bake", str(path), f"--tag={tag}", f"--output-dir={folder}", *said]) == 0
+    baked = json.loads((folder / "docker-bake.json").read_text())["target"]
     for one in baked.values():
         assert RegistryClient().digest(ImageReference.parse(one["tags"][0])) is not None
     assert len(downloads(index)) == len(set(downloads(index)))
-    programs.run([engine.client, "pull", "--quiet", next(iter(baked.values()))["tags"][0]], env=dict(os.environ))

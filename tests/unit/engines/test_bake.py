@@ -11,7 +11,7 @@ import pytest
 from envbuild.context import Context, ContextFile
 from envbuild.core.errors import EngineError, EnvbuildError
 from envbuild.engines import bake as module
-from envbuild.engines.bake import BakeTarget, bake, bake_arguments, bake_file, target_name, write_bake
+from envbuild.engines.bake import BakeTarget, bake, bake_file, target_name, write_bake
 from envbuild.engines.docker import Client
 from envbuild.engines.protocol import BuildOptions
 
@@ -95,7 +95,7 @@ def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A docker with buildx that records its folder and arguments, and fails where `fail` lies beside it."""
     program = tmp_path / "docker"
     program.write_text(
-        f'#!/bin/sh\n{{ pwd; printf "%s\\n" "$@"; }} > {tmp_path}/record\n[ ! -e {tmp_path}/fail ] || {{ echo broken; exit 1; }}\n'
+        f'#!/bin/sh\n[ "$3" != --help ] || {{ cat {tmp_path}/help; exit; }}\n{{ pwd; printf "%s\\n" "$@"; }} > {tmp_path}/record\n[ ! -e {tmp_path}/fail ] || {{ echo broken; exit 1; }}\n'
     )
     program.chmod(0o755)
     monkeypatch.setattr(module, "find_clients", lambda: (Client(path=str(program), version="29.0.1", buildx=True),))
@@ -104,15 +104,26 @@ def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_buildx_is_called_exactly_so(recorder: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    bake(tmp_path / "out", builder="farm")
-    assert recorder.read_text().splitlines() == [str(tmp_path / "out"), *bake_arguments("farm")]
-    assert bake_arguments("farm") == [
+    bake(tmp_path / "out", options=BuildOptions(builder="farm"))
+    assert recorder.read_text().splitlines() == [
+        str(tmp_path / "out"),
         "buildx",
         "bake",
         "--file=docker-bake.json",
         "--progress=plain",
         "--builder=farm",
     ]
+
+
+@pytest.mark.parametrize(
+    ("help_text", "said"), [("--allow stringArray", ["--allow=network.host", "--allow=ssh"]), ("", [])]
+)
+def test_the_leave_that_options_give_is_passed_on_where_buildx_asks_for_it(
+    recorder: Path, tmp_path: Path, help_text: str, said: list[str]
+) -> None:
+    (tmp_path / "help").write_text(help_text)
+    bake(tmp_path, options=BuildOptions(network="host", ssh=("default",)))
+    assert [line for line in recorder.read_text().splitlines() if line.startswith("--allow")] == said
 
 
 def test_a_failed_bake_tells_its_last_lines(recorder: Path, tmp_path: Path) -> None:

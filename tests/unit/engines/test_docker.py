@@ -218,6 +218,22 @@ def test_there_must_be_a_name_to_push() -> None:
         Pushing(there=True).image(PLAN, name="n", options=BuildOptions(push=True))
 
 
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ('{"containerimage.config.digest": "sha256:c", "containerimage.digest": "sha256:m"}', ("sha256:c", "sha256:m")),
+        ('{"containerimage.digest": "sha256:c"}', ("sha256:c", "")),
+        ("{}", ("", "")),
+        ("", ("", "")),
+    ],
+)
+def test_what_buildx_calls_a_digest_is_an_id_where_nothing_was_pushed(
+    tmp_path: Path, said: str, found: tuple[str, str]
+) -> None:
+    (tmp_path / "metadata.json").write_text(said)
+    assert read_metadata(tmp_path / "metadata.json") == found
+
+
 def test_metadata_that_is_not_there_tells_nothing(tmp_path: Path) -> None:
     assert read_metadata(tmp_path / "none") == ("", "")
 
