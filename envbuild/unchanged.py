@@ -82,11 +82,16 @@ def header_of(path: str) -> Header:
 
 
 def is_of_another(header: Header, definition: str) -> bool:
-    """Tell whether a lock was made from a neighbour of `definition` that has the same lock name."""
-    sources = [name for name, _ in header.sources]
-    if not sources or os.path.isdir(definition) or os.path.basename(definition) in sources:
+    """Tell whether a lock was made from a neighbour of `definition` that has the same lock name.
+
+    The first source is the definition itself; the others are what it includes, which can be a neighbour that has a lock of its own.
+    """
+    if not header.sources or os.path.isdir(definition):
         return False
-    return any(lock_name(name) == lock_name(definition) for name in sources if "/" not in name)
+    made_from, _ = header.sources[0]
+    if made_from == os.path.basename(definition) or "/" in made_from:
+        return False
+    return lock_name(made_from) == lock_name(definition)
 
 
 def is_readable(path: str) -> bool:

@@ -13,20 +13,20 @@ WHEEL = PipFile(
 )
 
 
-def lock_of(name: str) -> Lock:
+def lock_of(*names: str) -> Lock:
     return Lock(
         definition_hash="0" * 64,
         platforms=("linux-64",),
         python=LockedPython(version="3.12", provider="base"),
         pip=(PipPackage(name="a", version="1", wheels=(WHEEL,)),),
-        sources=(Source(path=name, sha256="cd" * 32),),
+        sources=tuple(Source(path=name, sha256="cd" * 32) for name in names),
         created_by="envbuild",
     )
 
 
-def stored(definition: Path) -> Path:
+def stored(definition: Path, *included: str) -> Path:
     definition.touch()
-    lock = lock_of(definition.name)
+    lock = lock_of(definition.name, *included)
     path = lock_path(definition, lock)
     store_lock(path, lock)
     return path
@@ -42,6 +42,13 @@ def test_the_second_definition_of_a_folder_leaves_the_lock_of_the_first_alone(tm
 def test_the_lock_of_a_neighbour_is_not_the_definitions_own(tmp_path):
     stored(tmp_path / "requirements.txt")
     assert find_lock(tmp_path / "pyproject.toml") is None
+
+
+def test_what_a_definition_includes_has_a_lock_of_its_own(tmp_path):
+    including = stored(tmp_path / "requirements.txt", "pyproject.toml")
+    assert find_lock(tmp_path / "pyproject.toml") is None
+    assert stored(tmp_path / "pyproject.toml").name == "pylock.pyproject.toml"
+    assert find_lock(tmp_path / "requirements.txt") == including
 
 
 def test_a_lock_that_does_not_say_what_it_was_made_from_is_taken(tmp_path):
