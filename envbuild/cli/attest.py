@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.cli.arguments import add_definition, add_environment, definition_or_default
+from envbuild.cli.image import add_code
 
 if TYPE_CHECKING:
     from envbuild.attestations import Subject
@@ -35,6 +36,7 @@ def _add_attest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--image", default="", metavar="NAME@DIGEST", help="of this image, which was made from the definition's lock"
     )
     parser.add_argument("--platform", default="", metavar="P", help="with --image: the image's platform")
+    add_code(parser)
     signing = parser.add_mutually_exclusive_group()
     signing.add_argument(
         "--key", type=Path, metavar="FILE", help="sign with this private key (PEM; default: ENVBUILD_SIGNING_KEY)"
@@ -121,6 +123,7 @@ def _of_image(arguments: argparse.Namespace) -> Sequence[bytes]:
         platform=arguments.platform,
         locked=True,
         allow_unpinned_base=True,
+        code=not arguments.no_code,
     )
     return image_statements(made, image.name, image.digest)
 

@@ -17,7 +17,7 @@ from envbuild.cli.arguments import (
     take_definitions,
 )
 from envbuild.cli.diff import add_form, print_diff
-from envbuild.cli.locked import load, platform_of
+from envbuild.cli.locked import find, load, platform_of
 from envbuild.cli.parsers import nearest
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--urls", action="store_true", help="requirements: name each file by its URL")
     parser.add_argument(
         "--sha256", action="store_true", help="explicit: #sha256: instead of the md5 that every conda checks"
+    )
+    parser.add_argument(
+        "--licences",
+        action="store_true",
+        help="cyclonedx: licences of pip's packages too, of those that this machine has a wheel or an installation of",
     )
     parser.add_argument("-o", "--output", type=Path, help="the file (default: stdout)")
     parser.set_defaults(run=run_export)
@@ -169,9 +174,18 @@ def _exported(lock: Lock, arguments: argparse.Namespace) -> str:
     if arguments.format == "environment":
         return write_environment_yml(lock, platform)
     if arguments.format == "cyclonedx":
-        return write_cyclonedx(lock, named)
+        return write_cyclonedx(lock, named, licenses=_licenses(lock, arguments))
     # a pylock.toml has no place for conda packages; the pip half of a mixed lock is what its readers can install
     return write_pylock(lock, pip_part=bool(lock.conda)) if arguments.format == "pylock" else write_conda_lock(lock)
+
+
+def _licenses(lock: Lock, arguments: argparse.Namespace) -> dict[tuple[str, str], str]:
+    if not arguments.licences:
+        return {}
+    from envbuild.licenses import known_licenses
+
+    file, _ = find(arguments.definition, arguments.environment)
+    return known_licenses(lock.pip, file.parent)
 
 
 def run_import(arguments: argparse.Namespace) -> int:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.cli.arguments import add_definition
+from envbuild.cli.image import add_code
 from envbuild.cli.locked import find, platform_of
 
 if TYPE_CHECKING:
+    from envbuild.core.definition import Definition
     from envbuild.core.lock import Lock
+    from envbuild.core.plan import Plan
     from envbuild.report import Report
 
 
@@ -28,6 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--against", default="", metavar="OLD", help="a lock file, or a git revision of this one")
     parser.add_argument("--platform", default="", metavar="P", help="one of the lock's platforms (default: its first)")
+    add_code(parser)
     parser.add_argument("--open", action="store_true", help="show it in the browser")
     parser.set_defaults(run=run)
 
@@ -49,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> Report:
     from envbuild.api import read_definition
-    from envbuild.core.plan import make_plan
+    from envbuild.core.selection import applicable
+    from envbuild.licenses import known_licenses
     from envbuild.lockfile import load_lock
     from envbuild.report import gather
 
@@ -65,10 +70,20 @@ def _report(arguments: argparse.Namespace) -> Report:
         file=str(file),
         platform=platform,
         requested=requested,
-        plan=make_plan(definition, lock, platform, allow_unpinned_base=True) if definition else None,
+        plan=_plan(definition, lock, platform, path, arguments) if definition and path else None,
         previous=previous,
         against=against,
+        licenses=known_licenses(applicable(lock, platform), file.parent),
     )
+
+
+def _plan(definition: Definition, lock: Lock, platform: str, path: Path, arguments: argparse.Namespace) -> Plan:
+    from envbuild.api import built_code
+    from envbuild.core.plan import make_plan
+    from envbuild.lockfile import lock_folder
+
+    code = () if arguments.no_code else built_code(definition, lock_folder(path), lock)
+    return make_plan(definition, lock, platform, code=code, allow_unpinned_base=True)
 
 
 def _previous(file: Path, against: str) -> tuple[Lock | None, str]:

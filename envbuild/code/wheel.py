@@ -20,6 +20,7 @@ from envbuild.core.keys import canonical, sha256
 from envbuild.core.lock import PipFile, PipPackage
 from envbuild.core.plan import Code
 from envbuild.core.progress import SILENT, Progress
+from envbuild.licenses import wheel_license
 from envbuild.net.clean import clean_environment
 
 _FORMAT = 1
@@ -61,7 +62,7 @@ def code_of(
     if wheel is None:
         with files.exclusive(kept.parent / ".lock"), progress.step(f"build your own code in {folder.path}"):
             wheel = _kept(kept) or _built(folder, place, kept, requirements(), cutoff)
-    return Code(folder=folder, package=_package(wheel, folder), sources=sources)
+    return Code(folder=folder, package=_package(wheel, folder), sources=sources, license=wheel_license(wheel))
 
 
 def _kept(folder: Path) -> Path | None:

@@ -30,12 +30,13 @@ LayerKind = Literal["base", "checks", "apt", "conda", "pip", "code", "files", "c
 class Code:
     """A folder of source code as an image gets it: the wheel that was built of it, and the hash of the files that it was built from.
 
-    `package` has that one wheel, by its absolute path on this machine.
+    `package` has that one wheel, by its absolute path on this machine; `license` is as the wheel says it.
     """
 
     folder: CodeFolder
     package: PipPackage
     sources: str
+    license: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +133,12 @@ class Plan:
             for one in dict.fromkeys(platforms)
         )
         return tuple(made)
+
+    @property
+    def chosen_code(self) -> tuple[Code, ...]:
+        """Those of `code` that the platform installs."""
+        chosen = [one.package for one in self.selection.code]
+        return tuple(one for one in self.code if one.package in chosen)
 
     def layer(self, kind: LayerKind) -> Layer | None:
         """Return the layer of that kind, or None where the plan has none."""

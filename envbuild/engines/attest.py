@@ -13,8 +13,7 @@ from pathlib import Path
 
 from envbuild.core.plan import Plan
 from envbuild.core.reference import ImageReference
-from envbuild.formats.cyclonedx import write_cyclonedx
-from envbuild.formats.statements import image_statements
+from envbuild.formats.statements import image_bill, image_statements
 from envbuild.net.images import Descriptor
 from envbuild.net.media_types import OCI_MANIFEST
 from envbuild.net.registry import RegistryClient
@@ -41,7 +40,7 @@ def attach_all(
         NetworkError, IntegrityError: the registry refuses.
         EnvbuildError: the key cannot be used.
     """
-    sbom = write_cyclonedx(plan.lock, plan.selection.platform.subdir, plan.definition.name or "environment")
+    sbom = image_bill(plan)
     statements = image_statements(plan, reference.name, subject.digest)
     documents = [(SBOM_TYPE, sbom.encode()), (STATEMENT_TYPE, statements[0])]
     if key := environ.get(KEY):

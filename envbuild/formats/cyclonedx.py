@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ from envbuild.core.graph import Node, graph
 from envbuild.core.keys import canonical as canonical_json
 from envbuild.core.keys import sha256
 from envbuild.core.lock import CondaPackage, Lock, PipFile, PipPackage
+from envbuild.core.plan import Code
 from envbuild.core.selection import applicable
 from envbuild.formats.canonical import canonical
 from envbuild.formats.pip_values import set_only
@@ -31,15 +32,25 @@ _ALGORITHMS = {
 _ROOT = "environment"
 
 
-def write_cyclonedx(lock: Lock, platform: str = "", name: str = "environment") -> str:
-    """Return the bill of materials of one platform, or (empty) of all that the lock is for."""
+def write_cyclonedx(
+    lock: Lock,
+    platform: str = "",
+    name: str = "environment",
+    *,
+    code: Sequence[Code] = (),
+    licenses: Mapping[tuple[str, str], str] | None = None,
+) -> str:
+    """Return the bill of materials of one platform, or (empty) of all that the lock is for, and of the `code` in an image.
+
+    `licenses` are those of pip's packages, by name and version, which no lock says.
+    """
     whole = canonical(lock)
     platforms = (platform,) if platform else whole.platforms
     components: dict[str, dict[str, Any]] = {}
     edges: dict[str, set[str]] = {_ROOT: set()}
     for one in platforms:
-        _add_platform(whole, one, components, edges)
-    for extra in (*_base(whole), *_apt(whole)):
+        _add_platform(whole, one, components, edges, licenses or {})
+    for extra in (*_base(whole), *_apt(whole), *map(_code, code)):
         components[extra["bom-ref"]] = extra
         edges[_ROOT].add(extra["bom-ref"])
         edges[extra["bom-ref"]] = set()
@@ -65,7 +76,13 @@ def _document(name: str, components: dict[str, dict[str, Any]], edges: dict[str,
     return json.dumps(head | body, indent=2, ensure_ascii=False) + "\n"
 
 
-def _add_platform(lock: Lock, platform: str, components: dict[str, dict[str, Any]], edges: dict[str, set[str]]) -> None:
+def _add_platform(
+    lock: Lock,
+    platform: str,
+    components: dict[str, dict[str, Any]],
+    edges: dict[str, set[str]],
+    licenses: Mapping[tuple[str, str], str],
+) -> None:
     refs: dict[Node, str] = {}
     for conda in lock.conda:
         if conda.platform == platform:
@@ -73,7 +90,7 @@ def _add_platform(lock: Lock, platform: str, components: dict[str, dict[str, Any
             refs[Node(name=conda.name, manager="conda", version=conda.version)] = component["bom-ref"]
             components[component["bom-ref"]] = component
     for pip in applicable(lock, platform):
-        component = pip_component(pip)
+        component = pip_component(pip, licenses.get((pip.name, pip.version), ""))
         refs[Node(name=pip.name, manager="pip", version=pip.version)] = component["bom-ref"]
         components[component["bom-ref"]] = component
     whole = graph(lock, platform)
@@ -102,7 +119,7 @@ def conda_component(package: CondaPackage) -> dict[str, Any]:
     )
 
 
-def pip_component(package: PipPackage) -> dict[str, Any]:
+def pip_component(package: PipPackage, license: str = "") -> dict[str, Any]:  # noqa: A002 - as the file calls it
     """Return the component of one pip package; each of its files is an external reference with its hashes."""
     files = tuple(package.files)
     purl = _purl("pypi", package.name, package.version, _pip_qualifiers(package))
@@ -114,6 +131,7 @@ def pip_component(package: PipPackage) -> dict[str, Any]:
             "name": package.name,
             "version": package.version,
             "hashes": _hashes(files[0].hashes) if len(files) == 1 else [],
+            "licenses": _licences(license),
             "purl": purl,
             "externalReferences": [*map(_file, (one for one in files if one.url)), *_vcs(package)],
         }
@@ -133,6 +151,21 @@ def _file(file: PipFile) -> dict[str, Any]:
 def _vcs(package: PipPackage) -> Iterator[dict[str, Any]]:
     if package.vcs is not None:
         yield {"url": package.vcs.url, "type": "vcs", "comment": f"commit {package.vcs.commit}"}
+
+
+def _code(code: Code) -> dict[str, Any]:
+    package, [wheel] = code.package, code.package.wheels
+    # no purl: an index may have something else of that name
+    return set_only(
+        {
+            "type": "library",
+            "bom-ref": f"code:{package.name}@{package.version}",
+            "name": package.name,
+            "version": package.version,
+            "hashes": _hashes(wheel.hashes),
+            "licenses": _licences(code.license),
+        }
+    )
 
 
 def _base(lock: Lock) -> Iterator[dict[str, Any]]:

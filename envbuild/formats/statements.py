@@ -51,9 +51,15 @@ def image_statements(plan: Plan, name: str, digest: str) -> tuple[bytes, bytes]:
         "platform": plan.selection.platform.oci,
     }
     subject = _subject(name, digest)
-    sbom = write_cyclonedx(plan.lock, plan.selection.platform.subdir, plan.definition.name or "environment")
+    sbom = image_bill(plan)
     made = _provenance(_IMAGE_BUILD, facts, list(_materials(plan)))
     return _statement(subject, PROVENANCE, made), _statement(subject, SBOM, json.loads(sbom))
+
+
+def image_bill(plan: Plan) -> str:
+    """Return the bill of materials of the image of `plan`."""
+    name = plan.definition.name or "environment"
+    return write_cyclonedx(plan.lock, plan.selection.platform.subdir, name, code=plan.chosen_code)
 
 
 def read_statement(payload: bytes) -> tuple[str, Mapping[str, str]]:
@@ -102,7 +108,7 @@ def _materials(plan: Plan) -> Iterator[dict[str, object]]:
     for package in plan.selection.conda:
         hashes = {"sha256": package.sha256, "md5": package.md5}
         yield {"uri": package.url, "digest": {name: value for name, value in hashes.items() if value}}
-    for chosen in plan.selection.pip:
+    for chosen in (*plan.selection.pip, *plan.selection.code):
         if chosen.file is not None:
             yield {"uri": chosen.file.url or chosen.file.filename, "digest": dict(chosen.file.hashes)}
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from envbuild.core.diff import LockDiff, diff_locks
 from envbuild.core.graph import Branch, Graph, Node, graph, tree
 from envbuild.core.lock import CondaPackage, Lock, PipPackage
 from envbuild.core.names import normalize
-from envbuild.core.plan import Layer, Plan
+from envbuild.core.plan import Code, Layer, Plan
 from envbuild.core.selection import applicable
 
 
@@ -70,22 +70,25 @@ def gather(
     plan: Plan | None = None,
     previous: Lock | None = None,
     against: str = "",
+    licenses: Mapping[tuple[str, str], str] | None = None,
 ) -> Report:
     """Return the report of `lock` for `platform` (its first where empty).
 
     `requested` are the names that the definition asks for; `previous` is the lock to compare with, called `against`.
+    `licenses` are those of pip's packages, by name and version.
     """
     chosen = platform or lock.platforms[0]
     whole = graph(lock, chosen)
     asked = {normalize(name) for name in requested}
     conda = [_conda(one, whole, asked) for one in lock.conda if one.platform == chosen]
-    pip = [_pip(one, whole, asked, plan) for one in applicable(lock, chosen)]
+    pip = [_pip(one, whole, asked, plan, licenses or {}) for one in applicable(lock, chosen)]
+    code = [_code(one) for one in plan.chosen_code] if plan else []
     return Report(
         title=title,
         file=file,
         platform=chosen,
         lock=lock,
-        entries=tuple(sorted([*conda, *pip], key=lambda one: (one.name.lower(), one.layer))),
+        entries=tuple(sorted([*conda, *pip, *code], key=lambda one: (one.name.lower(), one.layer))),
         trees=tree(lock, chosen, requested),
         layers=plan.layers if plan else (),
         image_name=plan.image_name if plan else "",
@@ -111,7 +114,25 @@ def _conda(one: CondaPackage, whole: Graph, asked: set[str]) -> Entry:
     )
 
 
-def _pip(one: PipPackage, whole: Graph, asked: set[str], plan: Plan | None) -> Entry:
+def _code(one: Code) -> Entry:
+    [wheel] = one.package.wheels
+    return Entry(
+        name=one.package.name,
+        version=one.package.version,
+        layer="code",
+        size=wheel.size,
+        license=one.license,
+        place=one.folder.path,
+        digest=wheel.sha256,
+        needs=(),
+        needed_by=(),
+        requested=True,
+    )
+
+
+def _pip(
+    one: PipPackage, whole: Graph, asked: set[str], plan: Plan | None, licenses: Mapping[tuple[str, str], str]
+) -> Entry:
     node = Node(name=one.name, manager="pip", version=one.version)
     chosen = next((file.file for file in plan.selection.pip if file.package == one), None) if plan else None
     file = chosen or next(one.files, None)
@@ -121,7 +142,7 @@ def _pip(one: PipPackage, whole: Graph, asked: set[str], plan: Plan | None) -> E
         version=one.version,
         layer="pip",
         size=file.size if file else None,
-        license="",
+        license=licenses.get((one.name, one.version), ""),
         place=place,
         digest=file.sha256 if file else one.vcs.commit if one.vcs else "",
         needs=_needs(whole, node),

@@ -11,6 +11,7 @@ from envbuild.azureml.core import Environment, Workspace
 from envbuild.azureml.core.conda_dependencies import CondaDependencies
 from envbuild.azureml.core.environment import ContainerRegistry, DockerBuildContext
 from envbuild.core.errors import DefinitionError, WorkspaceError
+from tests.support.code import code_project
 from tests.support.wheel import make_wheel
 
 
@@ -200,6 +201,19 @@ def test_where_nothing_is_said_packages_become_a_prefix_and_a_dockerfile_an_imag
     assert asked == [False, True, True, False]
     with pytest.raises(TypeError, match="useConda"):
         packages.build_local(ws, useConda=True)
+
+
+def test_own_code_that_an_environment_names_is_installed_with_it(ws, project, python_channel):
+    code_project(project / "own")
+    (project / "c.yml").write_text(
+        f"channels: [{python_channel.url}]\ndependencies:\n- python=3.11\n- pip:\n  - -e {project / 'own'}\n"
+    )
+    environment = Environment.from_conda_specification(name="own", file_path="c.yml")
+    environment.docker.base_image = "ubuntu:24.04"
+    build = environment.build_local(ws, useDocker=False).wait_for_completion(False)
+    assert build.status == "Succeeded", build.get_log()
+    python = f"{build.image}/bin/python"
+    assert programs.run([python, "-c", "import mypkg; print(mypkg.answer)"]).stdout == "1\n"
 
 
 def test_a_failed_build_says_why_and_does_not_raise(ws, python_channel):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from envbuild.core.keys import sha256
 from envbuild.core.lock import CondaPackage, Lock, LockedBase, LockedPython, PipFile, PipPackage
-from envbuild.core.plan import App, AppFile, Plan, make_plan
+from envbuild.core.plan import App, AppFile, Code, Plan, make_plan
 from envbuild.read import read_definition
 from tests.support.channel import Channel
 from tests.support.conda_archive import CondaPackage as MadeConda
@@ -113,6 +113,7 @@ def plan(
     more: str = "",
     platforms: tuple[str, ...] = ("linux-64",),
     platform: str = "",
+    code: tuple[Code, ...] = (),
     **lock: object,
 ) -> Plan:
     """Return the plan of a definition in `folder` with a lock that holds just these packages."""
@@ -129,7 +130,7 @@ def plan(
         virtual_packages=("__glibc=2.36=0",),
         **lock,  # type: ignore[arg-type]
     )
-    return make_plan(read_definition(path), made, platform, app=app, allow_unpinned_base=True)
+    return make_plan(read_definition(path), made, platform, app=app, code=code, allow_unpinned_base=True)
 
 
 def layout(

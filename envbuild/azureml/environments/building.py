@@ -244,7 +244,7 @@ def build_options(core: CoreWorkspace, *, push: bool = False) -> BuildOptions:
 
 
 def _image(core: CoreWorkspace, found: LockedEnvironment, platform: str, progress: LogProgress) -> dict[str, Any]:
-    plan = found.plan(platform)
+    plan = found.plan(platform, progress=progress)
     tags = (f"{core.registry}/{plan.image_name}",) if core.registry else ()
     image = api.image(plan, tags=tags, options=build_options(core, push=bool(tags)), root=found.root, progress=progress)
     progress.line(f"{image.name}: {'built' if image.built else 'exists'} in {image.engine}")
@@ -252,7 +252,7 @@ def _image(core: CoreWorkspace, found: LockedEnvironment, platform: str, progres
 
 
 def _prefix(found: LockedEnvironment, progress: LogProgress) -> dict[str, Any]:
-    environment = api.install(found.lock, definition=found.definition, root=found.root, progress=progress)
+    environment = found.install(progress)
     progress.line(f"{environment.prefix}: installed")
     return {"image": str(environment.prefix)}
 

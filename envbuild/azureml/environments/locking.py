@@ -12,8 +12,9 @@ from envbuild.core.definition import Definition
 from envbuild.core.diff import LockDiff, diff_locks
 from envbuild.core.freshness import freshness
 from envbuild.core.lock import Lock
-from envbuild.core.plan import Plan, make_plan
+from envbuild.core.plan import Code, Plan, make_plan
 from envbuild.core.progress import SILENT, Progress
+from envbuild.engines.local import LocalEnvironment
 from envbuild.files import exclusive
 from envbuild.lockfile import find_lock, load_lock, lock_path, store_lock
 from envbuild.solve.options import SolveOptions
@@ -30,9 +31,25 @@ class LockedEnvironment:
     root: Path
     moved: LockDiff | None = None
 
-    def plan(self, platform: str = "", *, allow_unpinned_base: bool = False) -> Plan:
-        """Return the plan of its image."""
-        return make_plan(self.definition, self.lock, platform, allow_unpinned_base=allow_unpinned_base)
+    def plan(self, platform: str = "", *, allow_unpinned_base: bool = False, progress: Progress = SILENT) -> Plan:
+        """Return the plan of its image; the source code that it names is built where it changed."""
+        return make_plan(
+            self.definition,
+            self.lock,
+            platform,
+            code=self.code(progress),
+            allow_unpinned_base=allow_unpinned_base,
+        )
+
+    def code(self, progress: Progress = SILENT) -> tuple[Code, ...]:
+        """Return the source code that it names, each folder as a wheel."""
+        return api.built_code(self.definition, self.root, self.lock, progress=progress)
+
+    def install(self, progress: Progress) -> LocalEnvironment:
+        """Install it as a prefix on this machine, or return the one that is there."""
+        return api.install(
+            self.lock, definition=self.definition, root=self.root, code=self.code(progress), progress=progress
+        )
 
 
 def read(workspace: Workspace, stored: RegisteredEnvironment) -> Definition:

@@ -69,6 +69,7 @@ def runtime_environment(selection: Selection, channels: Sequence[str], variables
         ServiceError: a distribution is of this machine, or of version control, which a pinned name cannot say.
     """
     odd = [one.package.name for one in selection.pip if one.file is None or one.file.path or one.package.archive]
+    odd += [one.package.name for one in selection.code]
     if odd:
         raise ServiceError(f"{', '.join(odd)}: a Ray cluster installs what an index has, by name and version")
     pip = [f"{one.package.name}=={one.package.version}" for one in selection.pip]

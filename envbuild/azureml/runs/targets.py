@@ -17,7 +17,6 @@ from envbuild.azureml.runs import inside
 from envbuild.azureml.runs.ray import RayJob, job_server, run_job, runtime_environment
 from envbuild.azureml.runs.requests import Attendant
 from envbuild.azureml.runs.task import ENDED, Task, image_key
-from envbuild.core.selection import select
 
 if TYPE_CHECKING:
     from envbuild.engines.protocol import Container, ContainerEngine
@@ -32,7 +31,7 @@ def on_this_machine(task: Task, found: LockedEnvironment, progress: LogProgress)
         python, variables = found.definition.interpreter_path or "python", dict(os.environ)
         python = sys.executable if python == "python" else python
     else:
-        environment = api.install(found.lock, definition=found.definition, root=found.root, progress=progress)
+        environment = found.install(progress)
         python, variables = str(environment.python), environment.variables()
         variables = {name: value for name, value in variables.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
     variables |= {**dict(found.definition.variables), **task.variables, **task.about()}
@@ -56,7 +55,7 @@ def on_cluster(task: Task, found: LockedEnvironment, progress: LogProgress) -> i
     if found.definition.user_managed:
         runtime: dict[str, Any] = {"env_vars": variables}
     else:
-        selection = select(found.lock, found.lock.platforms[0])
+        selection = found.plan(allow_unpinned_base=True, progress=progress).selection
         if {one.name for one in found.definition.conda} <= _PYTHON:
             # the cluster's own Python does, and conda need not be there
             selection = replace(selection, conda=())
@@ -82,7 +81,9 @@ def in_container(task: Task, found: LockedEnvironment, progress: LogProgress) ->
     from envbuild.engines.detect import container_engine
     from envbuild.engines.protocol import RunOptions
 
-    image = api.image(found.plan(), options=build_options(task.workspace.core), root=found.root, progress=progress)
+    image = api.image(
+        found.plan(progress=progress), options=build_options(task.workspace.core), root=found.root, progress=progress
+    )
     engine = container_engine(image.engine)
     _names(task)
     places = {str(task.record.folder.resolve()): str(_IN_CONTAINER), **{str(one): str(one) for one in task.data}}

@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 from envbuild import programs
-from envbuild.core.definition import Definition, IndexOptions
+from envbuild.code.wheel import code_of
+from envbuild.core.definition import CodeFolder, Definition, IndexOptions
 from envbuild.core.errors import EngineError, IntegrityError, LockError, NetworkError
 from envbuild.core.lock import CondaPackage, Lock, LockedPython, PipFile, PipPackage
+from envbuild.core.plan import with_code
 from envbuild.core.platforms import this_platform
 from envbuild.core.selection import select
 from envbuild.engines.interpreters import find_interpreter
 from envbuild.engines.local import MARKER, LocalEnvironment, install, prefix_key
 from envbuild.net.url_variables import UrlVariables
+from tests.support.code import code_project
 
 HERE = this_platform().subdir
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -63,6 +66,21 @@ def test_an_environment_is_installed_from_the_lock_alone(index, lib, tmp_path):
     assert output(environment, "import lib", "lib.main()") == "one-five"
     assert programs.run(["lib-version"], env=environment.variables()).stdout == "one-five\n"
     assert index.paths() == [f"/files/{lib.file_name}"]
+
+
+def test_own_code_is_installed_over_the_lock_and_a_change_of_it_is_another_environment(index, lib, tmp_path):
+    code_project(tmp_path / "project")
+    lock = locked(index, lib)
+
+    def put_code():
+        code = (code_of(CodeFolder(path="project"), tmp_path),)
+        return install(lock, with_code(select(lock, HERE), lock, code), folder=tmp_path)
+
+    first = put_code()
+    assert output(first, "import lib, mypkg", "print(mypkg.answer)") == "1"
+    assert put_code() == first
+    (tmp_path / "project/mypkg/__init__.py").write_text("answer = 2\n")
+    assert output(put_code(), "import mypkg", "print(mypkg.answer)") == "2"
 
 
 def test_a_complete_environment_is_returned_without_any_work(index, lib, tmp_path):

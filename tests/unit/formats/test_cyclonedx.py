@@ -1,11 +1,13 @@
 import json
 import re
 import uuid
+from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 
 from envbuild.core.lock import LockedApt, LockedBase
 from envbuild.formats.cyclonedx import write_cyclonedx
+from tests.unit.core.values import code
 from tests.unit.formats.locks import conda_package, digest, locks, small_lock
 
 relaxed = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -37,6 +39,22 @@ def test_every_package_is_reached_from_the_environment(lock):
             reached.add(ref)
             waiting.extend(edges[ref])
     assert reached == set(edges)
+
+
+def test_own_code_and_known_licences_are_in_it():
+    lock = small_lock()
+    mine = replace(code("mine"), license="MIT")
+    known = {(one.name, one.version): "Apache-2.0" for one in lock.pip}
+    bom = json.loads(write_cyclonedx(lock, code=[mine], licenses=known))
+    [own] = [one for one in bom["components"] if one["name"] == "mine"]
+    assert own["licenses"] == [{"license": {"id": "MIT"}}]
+    assert own["hashes"] == [{"alg": "SHA-256", "content": mine.package.wheels[0].sha256}]
+    assert "purl" not in own
+    [root] = [one for one in bom["dependencies"] if one["ref"] == "environment"]
+    assert own["bom-ref"] in root["dependsOn"]
+    pip = [one["licenses"] for one in bom["components"] if one.get("purl", "").startswith("pkg:pypi")]
+    assert pip
+    assert all(one == [{"license": {"id": "Apache-2.0"}}] for one in pip)
 
 
 def test_the_serial_number_is_made_of_the_content():

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from envbuild.core.definition import Definition
 from envbuild.core.lock import CondaPackage, Lock, LockedBase, LockedPython
+from envbuild.core.plan import make_plan
 from envbuild.report import gather, page
 from envbuild.report.markup import raw, tag
 from envbuild.report.treemap import Box, squarify
 from tests.support.locked_project import pip_package
+from tests.unit.core.values import code
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -186,3 +189,14 @@ def test_a_treemap_fills_its_box_with_areas_that_are_the_sizes(sizes):
 def test_a_treemap_of_nothing_is_nothing():
     assert squarify([], Box(x=0, y=0, width=1, height=1)) == []
     assert squarify([1.0], Box(x=0, y=0, width=0, height=1))[0].area == 0
+
+
+def test_own_code_and_licences_that_the_lock_does_not_say_are_told():
+    mine = replace(code("mine"), license="LicenseRef-Ours")
+    plan = make_plan(Definition(kind="requirements"), SMALL, code=(mine,))
+    report = gather(SMALL, title="t", file="f", plan=plan, licenses={("flask", "3.0"): "BSD-3-Clause"})
+    [own] = [one for one in report.entries if one.layer == "code"]
+    assert (own.name, own.version, own.license, own.place) == ("mine", "0.1", "LicenseRef-Ours", "./mine")
+    assert [one.name for one in report.licenses["BSD-3-Clause"]] == ["flask"]
+    shown = " ".join(Elements(page(report)).shown)
+    assert "LicenseRef-Ours" in shown

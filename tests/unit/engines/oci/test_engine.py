@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from envbuild.code.wheel import code_of
+from envbuild.core.definition import CodeFolder
 from envbuild.core.errors import EngineError, EnvbuildError, IntegrityError, PlanError
 from envbuild.core.lock import LockedApt, LockedPython, PipFile, PipPackage, Vcs
 from envbuild.core.platforms import parse_platform
@@ -19,6 +21,7 @@ from envbuild.files import cache_root
 from envbuild.net.layers import members
 from envbuild.net.oci_layout import image_source
 from tests.oci.making import MERGED_USR, layout, on_disk, plan, service
+from tests.support.code import code_project
 from tests.unit.engines.test_elf import elf_file
 
 LINUX = parse_platform("linux-64")
@@ -81,6 +84,25 @@ def test_two_builds_are_the_same_to_the_byte(tmp_path, base, packages, monkeypat
     monkeypatch.setenv("ENVBUILD_CACHE_DIR", str(tmp_path / "another-cache"))
     assembled(made, f"oci-archive:{tmp_path}/two.tar")
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+
+
+def test_own_code_is_a_layer_above_the_packages_and_the_only_one_that_its_change_moves(tmp_path, base, packages):
+    project = tmp_path / "project"
+    code_project(project)
+
+    def diff_ids(name):
+        code = (code_of(CodeFolder(path="project"), tmp_path),)
+        assembled(plan(tmp_path, pip=packages, base=base, app=service(), code=code), f"oci:{tmp_path}/{name}")
+        image, found = content(tmp_path / name)
+        assert "/opt/env/lib/python3.11/site-packages/mypkg/__init__.py" in found
+        assert found["/opt/env/bin/mypkg"][1] == 0o755
+        return image.diff_ids
+
+    before = diff_ids("one")
+    (project / "mypkg/__init__.py").write_text("answer = 2\n")
+    after = diff_ids("two")
+    moved = [number for number, (one, two) in enumerate(zip(before, after, strict=True)) if one != two]
+    assert moved == [len(before) - 2]
 
 
 def test_an_image_that_is_there_is_not_assembled_again(tmp_path, base, packages):
