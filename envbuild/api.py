@@ -377,6 +377,7 @@ def image(
         EngineError: no engine answers, or the build failed (with the step and the lines that asked for it).
     """
     from envbuild.core.image_settings import ImageSettings as Settings
+    from envbuild.engines.machine_secrets import default_secrets
     from envbuild.engines.making import Wish, make_image
     from envbuild.engines.protocol import BuildOptions as Options
 
@@ -391,12 +392,6 @@ def image(
         root=root,
     )
     return make_image(wish, progress=progress)
-
-
-def default_secrets() -> dict[str, Path]:
-    """Return the build secrets that this machine's settings ask for: the CA bundle named by `SSL_CERT_FILE`, as `ca`."""
-    bundle = os.environ.get("SSL_CERT_FILE", "")
-    return {"ca": Path(bundle)} if bundle and Path(bundle).is_file() else {}
 
 
 def install(

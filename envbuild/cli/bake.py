@@ -61,10 +61,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Write, and build where that is asked."""
-    from envbuild.api import default_secrets
     from envbuild.cli.progress import progress_for
     from envbuild.core.errors import UsageError
     from envbuild.engines.bake import BAKE_FILE, bake, bake_file, write_bake
+    from envbuild.engines.machine_secrets import default_secrets
 
     if arguments.push and not arguments.tag:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -44,7 +45,7 @@ ENGINES: dict[str, Callable[[], Engine]] = {**BUILDERS, "oci": _oci}
 
 
 def pick(name: str = "auto") -> Engine:
-    """Return the engine called `name`; `auto` is the first that works of docker, podman, buildah and oci.
+    """Return the engine called `name`; `auto` is docker where `DOCKER_HOST` is set, else the first that works of docker, podman, buildah and oci.
 
     Raises:
         EngineError: there is no such engine, or none works; each one's reason is named.
@@ -67,16 +68,21 @@ EngineT = TypeVar("EngineT", bound=Engine)
 def first_working(engines: Mapping[str, Callable[[], EngineT]], name: str = "auto") -> EngineT:
     """Return the one of `engines` that is called `name`, or the first that works.
 
+    Where `DOCKER_HOST` is set, somebody chose docker: another engine would build on another machine than is meant.
+
     Raises:
         EngineError: as `pick`.
     """
     if name != "auto" and name not in engines:
         raise EngineError(f"engine {name!r} is not one of auto, {', '.join(engines)}")
     problems: list[Problem] = []
-    for candidate in engines if name == "auto" else [name]:
+    chosen = bool(os.environ.get("DOCKER_HOST"))
+    candidates = [name] if name != "auto" else ["docker"] if chosen else list(engines)
+    for candidate in candidates:
         engine = engines[candidate]()
         reason = engine.available()
         if reason is None:
             return engine
-        problems.append(Problem(message=reason))
+        hint = "unset DOCKER_HOST, or say --engine NAME for another engine" if chosen and name == "auto" else ""
+        problems.append(Problem(message=reason, hint=hint))
     raise EngineError(problems)

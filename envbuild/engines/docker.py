@@ -18,6 +18,7 @@ from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.argv import INLINE, buildkit_arguments, buildx_arguments, classic_arguments, run_arguments
 from envbuild.engines.building import BuildsDockerfiles, on_disk, read_identity, run_build, used_secrets, watched
 from envbuild.engines.docker_api import DockerApi
+from envbuild.engines.machine_secrets import without_defaults
 from envbuild.engines.protocol import BuildOptions, BuiltImage, Container, RunOptions
 from envbuild.engines.rest_build import build_over_rest
 from envbuild.render import Dialect
@@ -30,6 +31,8 @@ DIALECTS: dict[Builder, Dialect] = {
     "rest": "sessionless",
     "classic": "plain",
 }
+
+WITHOUT_SECRETS: tuple[Builder, ...] = ("rest", "classic")
 
 FIRST_WITHOUT_OWN_BUILDKIT = 23
 """From this client version on, `DOCKER_BUILDKIT=1` needs the buildx plugin."""
@@ -104,9 +107,11 @@ class DockerEngine(DockerApi, BuildsDockerfiles):
         progress: Progress = SILENT,
     ) -> BuiltImage:
         """Build `context` (see `ImageEngine.build`)."""
-        options = options or BuildOptions()
-        check_supported(self.builder[0], options, secrets or {})
-        secrets = used_secrets(context, secrets or {})
+        options, secrets = options or BuildOptions(), secrets or {}
+        if self.builder[0] in WITHOUT_SECRETS:
+            secrets = without_defaults(secrets, progress)
+        check_supported(self.builder[0], options, secrets)
+        secrets = used_secrets(context, secrets)
         image_id, digest, seconds = self._build(context, tags, options, secrets, progress)
         if options.push and self.builder[0] != "buildx":
             digest = self.push_all(tags, progress)
@@ -163,7 +168,7 @@ def check_supported(kind: Builder, options: BuildOptions, secrets: Mapping[str, 
         "--cache-to": any(kind == "classic" or one != INLINE for one in options.cache_to),
         "--builder": bool(options.builder),
     }
-    if kind in ("rest", "classic"):
+    if kind in WITHOUT_SECRETS:
         asked |= {"secrets": bool(secrets), "--ssh": bool(options.ssh), "--output": bool(options.output)}
     refused = [what for what, wanted in asked.items() if wanted]
     if kind != "buildx" and refused:

@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,8 @@ class DockerApi:
         import docker
         from docker.errors import DockerException
 
+        if _host().startswith("ssh://") and find_spec("paramiko") is None:
+            raise EngineError(f"an engine over SSH ({_host()}) needs the package paramiko: pip install 'envbuild[ssh]'")
         try:
             return docker.from_env(timeout=timeout, use_ssh_client=True)
         except DockerException as error:

@@ -45,8 +45,9 @@ def build_twice(target: Target, *, engine: str = "auto", network: str = "", prog
         LockError: the lock is stale or missing.
         EngineError: no engine answers, or a build failed.
     """
-    from envbuild.api import default_secrets, plan
+    from envbuild.api import plan
     from envbuild.engines.detect import pick
+    from envbuild.engines.machine_secrets import default_secrets
 
     made = plan(target.definition, environment=target.environment, locked=True)
     maker = pick(engine)

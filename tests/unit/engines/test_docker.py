@@ -13,8 +13,10 @@ from envbuild.core.definition import Definition
 from envbuild.core.errors import EngineError
 from envbuild.core.lock import Lock, LockedBase
 from envbuild.core.plan import make_plan
-from envbuild.engines import detect, docker
+from envbuild.core.progress import Progress
+from envbuild.engines import detect, docker, docker_api
 from envbuild.engines.docker import Client, DockerEngine, check_supported, choose_builder, find_clients, read_metadata
+from envbuild.engines.machine_secrets import default_secrets, without_defaults
 from envbuild.engines.protocol import BuildOptions, BuiltImage, ImageInfo
 
 OLD = Client(path="/usr/bin/docker", version="20.10.24+dfsg1", buildx=False)
@@ -150,6 +152,31 @@ def test_secrets_are_refused_where_they_cannot_be_given() -> None:
         check_supported("classic", BuildOptions(), {"ca": Path("x")})
 
 
+class Notes(Progress):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_this_machines_authorities_are_left_out_where_no_secret_can_be_given_and_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    notes = Notes()
+    assert without_defaults({**default_secrets(), "netrc": tmp_path / "n"}, notes) == {"netrc": tmp_path / "n"}
+    assert notes.said == [
+        f"docker without buildx takes no secrets here: build steps do not see {tmp_path}/ca.pem (SSL_CERT_FILE)"
+    ]
+    named = {"ca": tmp_path / "other.pem"}
+    assert without_defaults(named, notes) == named
+    assert len(notes.said) == 1
+
+
 class Pushing(DockerEngine):
     """A docker that remembers what it was told to push and tag, and builds nothing."""
 
@@ -243,6 +270,19 @@ def test_an_engine_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch
     assert f"no docker engine answers at unix://{tmp_path}/none.sock" in str(DockerEngine().available())
     with pytest.raises(EngineError, match="no docker engine answers"):
         detect.pick("docker")
+
+
+def test_docker_host_says_which_engine_is_meant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(EngineError, match="no docker engine answers") as found:
+        detect.pick("auto")
+    assert [one.hint for one in found.value.problems] == ["unset DOCKER_HOST, or say --engine NAME for another engine"]
+
+
+def test_an_engine_over_ssh_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://me@build.example")
+    monkeypatch.setattr(docker_api, "find_spec", lambda name: None)
+    assert "pip install 'envbuild[ssh]'" in str(DockerEngine().available())
 
 
 def test_an_engine_that_does_not_exist_is_refused() -> None:
