@@ -96,7 +96,10 @@ def lock(
     definition = read_definition(path, environment)
     previous_path = output if output is not None and output.is_file() else find_lock(Path(path), environment)
     previous = load_lock(previous_path) if previous_path is not None else None
-    result = solve(definition, Path(path), previous=previous, options=options, progress=progress, solver=solver)
+    into = (output.parent if output is not None else lock_folder(Path(path))) if write else None
+    result = solve(
+        definition, Path(path), previous=previous, options=options, progress=progress, solver=solver, into=into
+    )
     target = output or lock_path(Path(path), result, environment)
     written = store_lock(target, result) if write else False
     for note in definition.notes if written or not write else ():
@@ -112,8 +115,9 @@ def solve(
     options: SolveOptions | None = None,
     progress: Progress = SILENT,
     solver: CondaSolver | None = None,
+    into: Path | None = None,
 ) -> Lock:
-    """Return the lock of `definition` (read from `path`) without writing it."""
+    """Return the lock of `definition` (read from `path`) without writing it; nothing is solved where `into` cannot be written."""
     from envbuild.solve.make import make_lock
     from envbuild.solve.options import SolveOptions as Options
 
@@ -126,6 +130,7 @@ def solve(
         inspect_base=_inspect_base,
         parse_include=_parse_include,
         solver=solver,
+        into=into,
     )
 
 
@@ -318,7 +323,7 @@ def _service_lock(
     own = find_lock(path, environment)
     # what the environment's own lock chose is kept in the service's
     start = load_lock(own) if own is not None else previous
-    answer = solve(service, path, previous=start, options=options, progress=progress)
+    answer = solve(service, path, previous=start, options=options, progress=progress, into=lock_folder(path))
     target = lock_path(path, answer, name)
     store_lock(target, answer)
     return target, answer

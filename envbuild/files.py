@@ -18,6 +18,19 @@ _RANDOM, _LONGEST = 8, 200
 """Letters that `mkdtemp` chooses, and letters of the target's name: a file system has at most 255."""
 
 
+def check_writable(folder: Path) -> None:
+    """Refuse long work whose result could not be written into `folder` in the end.
+
+    Raises:
+        FileError: it cannot be written, or could not be made.
+    """
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise FileError(f"the folder {folder} cannot be written")
+
+
 def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     """Replace `path` by `content` in one step: a reader sees the old file or the new one.
 

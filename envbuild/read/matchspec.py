@@ -225,6 +225,8 @@ def _split_build(text: str, whole: str) -> tuple[str, str]:
     found = _EXPRESSION_AND_BUILD.fullmatch(tight)
     if found is None:
         raise MatchSpecError(f"{whole!r} is not understood", "write name=version=build, or name>=1.2,<2")
+    if found["build"] == "":
+        raise MatchSpecError(f"{whole!r} has no build behind its last `=`", f"write {whole.rstrip('= ')}")
     build = found["build"] or ""
     if build and not _BUILD.fullmatch(build):
         raise MatchSpecError(f"{whole!r}: {build!r} is not a build", "write name=version=build")

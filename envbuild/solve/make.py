@@ -11,6 +11,7 @@ from envbuild.core.definition import Definition
 from envbuild.core.lock import Lock
 from envbuild.core.platforms import PLATFORMS, image_platform, parse_platform
 from envbuild.core.progress import SILENT, Progress
+from envbuild.files import check_writable
 from envbuild.solve.conda import CondaSolver, seconds
 from envbuild.solve.includes import Expanded, ParseInclude, with_includes
 from envbuild.solve.options import SolveOptions
@@ -31,17 +32,19 @@ def make_lock(
     inspect_base: InspectBase | None = None,
     parse_include: ParseInclude | None = None,
     solver: CondaSolver | None = None,
+    into: Path | None = None,
 ) -> Lock:
     """Return the lock of `definition`, which lies in `folder`; a `previous` lock is kept as far as it still answers.
 
     The same definition with its own lock gives that lock back. `inspect_base` asks a local engine for an image's digest where
     no registry answers; `parse_include` reads the requirements files that are named by URL. A `solver` that the caller started
-    early (`CondaSolver()`) is used and stays the caller's to close.
+    early (`CondaSolver()`) is used and stays the caller's to close. Nothing is solved where the folder `into` cannot be written.
 
     Raises:
         SolveError: no set of packages satisfies the definition, told in its own lines.
         PlanError: the base image is not supported.
         NetworkError: an index cannot be reached. (An image registry out of reach is a note, not an error.)
+        FileError: `into` cannot be written.
         IntegrityError: what is attested of a file is wrong, or is missing where it is required.
     """
     cutoff = options.exclude_newer or (previous.exclude_newer if previous else "")
@@ -62,6 +65,8 @@ def make_lock(
 
         return lock_user_managed(task)
     if lock is None:
+        if into is not None:
+            check_writable(into)
         side = with_includes(definition, parse_include, offline=options.offline, progress=progress)
         lock = _with_tools(task, _solve(replace(task, pip=side), solver))
     return _attested(task, lock)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from envbuild.api import lock
+from envbuild.core.errors import FileError
 from envbuild.programs import Completed, run
 from tests.solve.conda_asking import PINNED_BASE
 from tests.solve.repodata import Records
@@ -94,3 +96,30 @@ def test_a_lock_of_another_tool_is_imported(project, site):
     envbuild(project, "lock", "-e", "one", "--mirror", f"team={site.url}")
     envbuild(project, "import", "conda-lock.one.yml", "-o", "conda-lock.new.yml")
     assert "beta" in (project / "conda-lock.new.yml").read_text()
+
+
+def test_nothing_is_solved_for_a_folder_that_cannot_be_written(project):
+    # nobody answers there: whoever asked would end with another code
+    refused = envbuild(
+        project,
+        "lock",
+        "-e",
+        "one",
+        "--mirror",
+        "team=http://127.0.0.1:9",
+        "-o",
+        "pyproject.toml/lock.yml",
+        check=False,
+    )
+    assert refused.code == 12
+    assert "the folder pyproject.toml cannot be written" in refused.stderr
+
+
+def test_a_folder_that_may_only_be_read_does_for_a_lock_that_stays(project, site, monkeypatch):
+    envbuild(project, "lock", "-e", "one", "--mirror", f"team={site.url}")
+    monkeypatch.setattr(os, "access", lambda _path, mode: not mode & os.W_OK)
+    definition = project / "pyproject.toml"
+    assert not lock(definition, environment="one").written
+    definition.write_text(TWO.replace('["beta"]', '["beta <2"]'))
+    with pytest.raises(FileError, match="cannot be written"):
+        lock(definition, environment="one")

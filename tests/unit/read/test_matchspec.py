@@ -70,6 +70,8 @@ def test_the_compatible_release_operator_is_understood_and_said():
     ("written", "said", "hint"),
     [
         ("numpy==", "no version", "numpy"),
+        ("numpy=1.26=", "no build", "write numpy=1.26"),
+        ("numpy >=1.26 =", "no build", "write numpy >=1.26"),
         ("numpy; python_version < '3.8'", "marker", "pip:"),
         ("dask[complete]", "complete", "pip"),
         ("-r requirements.txt", "option", "pip:"),
