@@ -171,11 +171,10 @@ def check_table(table: Mapping[str, object], accepted: Mapping[str, type], name:
 
 
 def _definition(root: str, config: Mapping[str, object]) -> Path:
-    from envbuild.lockfile import default_definition
+    from envbuild.unchanged import default_definition
 
     named = str(config.get("definition", ""))
-    folder = Path(root)
-    return folder / named if named else default_definition(folder) or folder / "pyproject.toml"
+    return Path(root, named or default_definition(root) or "pyproject.toml")
 
 
 def _sbom(lock: Any, name: str) -> bytes:

@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from envbuild.core.lock import Lock
 
 
-def default_definition(folder: Path) -> Path | None:
-    """Return the definition in `folder` that is meant where none is named, or None."""
-    found = unchanged.default_definition(str(folder))
-    return Path(found) if found else None
-
-
 def lock_name(definition: Path, environment: str = "") -> str:
     """Return the `<name>` in the lock's file name: `gpu` for `environment.gpu.yml`, empty for `environment.yml`."""
     return unchanged.lock_name(str(definition), environment)

@@ -17,7 +17,10 @@ DEFAULT_FILES = (
     "pyproject.toml",
     "requirements.in",
     "requirements.txt",
+    "conda.yml",
     "conda.yaml",
+    "pixi.toml",
+    "Pipfile",
 )
 """What a definition is called where none is named, in the order in which they are looked for."""
 
@@ -99,10 +102,14 @@ def is_readable(path: str) -> bool:
     return not os.path.exists(path) or (os.path.isfile(path) and os.path.getsize(path) <= LARGEST)
 
 
+def default_definitions(folder: str) -> list[str]:
+    """Return what in `folder` can be meant where no definition is named, the likeliest first."""
+    return [path for name in DEFAULT_FILES if os.path.isfile(path := os.path.join(folder, name))]
+
+
 def default_definition(folder: str) -> str:
-    """Return the definition in `folder` that is meant where none is named, or ""."""
-    paths = (os.path.join(folder, name) for name in DEFAULT_FILES)
-    return next(filter(os.path.isfile, paths), "")
+    """Return the likeliest definition in `folder` where none is named, or ""."""
+    return next(iter(default_definitions(folder)), "")
 
 
 def lock_folder(definition: str) -> str:

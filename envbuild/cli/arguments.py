@@ -6,8 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envbuild.lockfile import default_definition
-from envbuild.unchanged import DEFAULT_FILES
+from envbuild.unchanged import DEFAULT_FILES, default_definitions
 
 if TYPE_CHECKING:
     from envbuild.solve.options import SolveOptions
@@ -46,12 +45,24 @@ def definition_or_default(path: Path | None) -> Path:
     """
     from envbuild.core.errors import DefinitionError
 
-    found = path or default_definition(Path())
-    if found is not None:
-        return found
-    raise DefinitionError(
-        "no definition was named, and the current folder has none", hint=f"one of {', '.join(DEFAULT_FILES)}"
-    )
+    found = [path] if path else [Path(one) for one in default_definitions("")]
+    if not found:
+        raise DefinitionError(
+            "no definition was named, and the current folder has none", hint=f"one of {', '.join(DEFAULT_FILES)}"
+        )
+    return next(one for one in found if one == found[-1] or _defines_environment(one))
+
+
+def _defines_environment(path: Path) -> bool:
+    if path.name != "pyproject.toml":
+        return True
+    from envbuild.core.errors import DefinitionError
+    from envbuild.read.pyproject import defines_environment
+
+    try:
+        return defines_environment(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError, DefinitionError):
+        return True  # reading it says what is wrong
 
 
 def take_definitions(arguments: argparse.Namespace) -> list[Path]:

@@ -13,6 +13,28 @@ from envbuild.read.pip_side import PipSide
 from envbuild.read.sources import Include
 from envbuild.read.toml_nodes import parse_toml
 
+_TABLES = (
+    ("tool", "envbuild"),
+    ("project",),
+    ("dependency-groups",),
+    ("workspace",),
+    ("tool", "poetry"),
+    ("tool", "pixi"),
+    ("tool", "conda-lock"),
+    ("tool", "flit"),
+    ("tool", "uv", "dev-dependencies"),
+)
+
+
+def defines_environment(source: str, file: str) -> bool:
+    """Tell whether the pyproject.toml `source` has any table that `parse_pyproject` reads, and is not only for linters and the like.
+
+    Raises:
+        DefinitionError: it is not TOML.
+    """
+    root = parse_toml(source, file)
+    return any(root.get(*keys) for keys in _TABLES)
+
 
 def parse_pyproject(source: str, file: str, include: Include, environment: str = "") -> Definition:
     """Return what the pyproject.toml `source` says; `environment` chooses among several.

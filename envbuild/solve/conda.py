@@ -14,7 +14,7 @@ from envbuild.core.lock import CondaPackage
 from envbuild.files import cache_root
 from envbuild.solve.channels import expand_channels
 from envbuild.solve.conda_process import SolverProcess
-from envbuild.solve.conflict import conda_problems, expanded
+from envbuild.solve.conflict import conda_problems, expanded, one_a_channel
 from envbuild.solve.options import SolveOptions
 
 SOLVE_SECONDS = 600
@@ -107,8 +107,9 @@ class CondaSolver:
             for problem in conda_problems(request.platform, request.specs, answer)
         ]
         if problems:
-            unreachable = all(answer.get("error") == "channel" for answer in answers if "error" in answer)
-            raise (ChannelError if unreachable else SolveError)(list(dict.fromkeys(problems)))
+            if all(answer.get("error") == "channel" for answer in answers if "error" in answer):
+                raise ChannelError(one_a_channel(problems))
+            raise SolveError(list(dict.fromkeys(problems)))
         for request in requests:
             advance(request.platform)
         return tuple(_answer(request.platform, answer) for request, answer in zip(requests, answers, strict=True))

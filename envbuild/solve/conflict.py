@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,17 @@ def conda_problems(platform: str, specs: Sequence[CondaSpec], answer: Mapping[st
     unfit = [one for one in answer["names"] if not one["fitting"]]
     missing = [_no_candidate(platform, [spec for spec in specs if spec.name == one["name"]], one) for one in unfit]
     return missing or [_contradiction(platform, specs, answer)]
+
+
+def one_a_channel(problems: Sequence[Problem]) -> list[Problem]:
+    """Return the first of `problems` for each channel: its platforms fail alike, and some only refer to another's failure."""
+    found: dict[str, Problem] = {}
+    for one in problems:
+        address = re.search(r"https?://[^\s()]+(?=/[^/\s()]+/[^/\s()]+)", one.message)
+        found.setdefault(address.group() if address else "", one)
+    if len(found) > 1:
+        found.pop("", None)
+    return list(found.values())
 
 
 def _channel_problem(text: str) -> Problem:

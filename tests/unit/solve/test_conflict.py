@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from envbuild.core.definition import CondaSpec, Origin, PipRequirement
 from envbuild.solve.conda_worker import without_secrets, without_urls_secrets
-from envbuild.solve.conflict import LINES, conda_problems, condensed, written
+from envbuild.solve.conflict import LINES, conda_problems, condensed, one_a_channel, written
 
 NUMPY = CondaSpec(text="numpy =2", name="numpy", origin=Origin(file="environment.yml", line=4))
 NUMBA = CondaSpec(text="numba", name="numba", origin=Origin(file="environment.yml", line=5))
@@ -58,3 +58,24 @@ def test_secrets_are_cut_out_of_urls():
     assert without_secrets("https://u:p@conda.example/t/tk-1/c/x") == "https://conda.example/c/x"
     text = "cannot read (https://u:p@conda.example/c/x), nor 'https://conda.example/t/tk/d/y'"
     assert without_urls_secrets(text) == "cannot read (https://conda.example/c/x), nor 'https://conda.example/d/y'"
+
+
+def test_a_channel_that_cannot_be_read_is_one_problem_for_all_its_platforms():
+    def texts(*reasons):
+        answers = ({"error": "channel", "text": one} for one in reasons)
+        return [
+            str(one)
+            for one in one_a_channel([found for one in answers for found in conda_problems("linux-64", [], one)])
+        ]
+
+    failed = "error sending request for url (https://x.example/{})"
+    both = texts(
+        failed.format("main/noarch/repodata.json"),
+        "a coalesced request failed",
+        failed.format("main/win-64/repodata.json"),
+    )
+    assert len(both) == 1
+    assert "main/noarch" in both[0]
+    other = texts(failed.format("main/noarch/repodata.json"), failed.format("other/noarch/repodata.json"))
+    assert len(other) == 2
+    assert len(texts("a coalesced request failed")) == 1
