@@ -118,6 +118,7 @@ def solve(
     into: Path | None = None,
 ) -> Lock:
     """Return the lock of `definition` (read from `path`) without writing it; nothing is solved where `into` cannot be written."""
+    from envbuild.net.offline import is_offline
     from envbuild.solve.make import make_lock
     from envbuild.solve.options import SolveOptions as Options
 
@@ -125,7 +126,7 @@ def solve(
         definition,
         folder=lock_folder(path),
         previous=previous,
-        options=options or Options(),
+        options=options or Options(offline=is_offline()),
         progress=progress,
         inspect_base=_inspect_base,
         parse_include=_parse_include,
@@ -250,11 +251,11 @@ def built_code(definition: Definition, root: Path, lock: Lock, *, progress: Prog
 
 def _build_requirements(definition: Definition, root: Path) -> BuildRequirements:
     from envbuild.code.wheel import BuildRequirements as Requirements
-    from envbuild.net.http import is_offline
+    from envbuild.net.offline import is_offline
     from envbuild.solve.indexes import index_access, uv_options, uv_variables
 
     access = index_access(definition.index, root, os.environ)
-    options = (*uv_options(access), *(("--offline",) if is_offline(os.environ) else ()))
+    options = (*uv_options(access), *(("--offline",) if is_offline() else ()))
     return Requirements(variables=uv_variables(access), options=options, safe=access.safe)
 
 
@@ -420,8 +421,9 @@ def install(
     from envbuild.core.platforms import this_platform
     from envbuild.core.selection import select
     from envbuild.engines.local import install as install_locally
+    from envbuild.net.offline import is_offline
     from envbuild.net.url_variables import UrlVariables
 
     selection = with_code(select(lock, this_platform().subdir), lock, code)
     urls = UrlVariables.of(definition)
-    return install_locally(lock, selection, prefix, folder=root, progress=progress, urls=urls)
+    return install_locally(lock, selection, prefix, folder=root, offline=is_offline(), progress=progress, urls=urls)

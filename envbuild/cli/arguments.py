@@ -143,6 +143,7 @@ def solve_options(arguments: argparse.Namespace) -> SolveOptions:
     """
     from envbuild.core.errors import UsageError
     from envbuild.core.platforms import parse_platform
+    from envbuild.net.offline import is_offline
     from envbuild.solve.options import SolveOptions
 
     mirrors: dict[str, tuple[str, ...]] = {}
@@ -164,7 +165,7 @@ def solve_options(arguments: argparse.Namespace) -> SolveOptions:
         sdist_allowed=tuple(arguments.allow_sdist),
         attestations=arguments.attestations,
         mirrors=mirrors,
-        offline=arguments.offline,
+        offline=arguments.offline or is_offline(),
     )
 
 

@@ -164,9 +164,12 @@ def _verifier(arguments: argparse.Namespace) -> Verifier:
 
         return KeyVerifier.from_file(arguments.key)
     if arguments.identity and arguments.issuer and not arguments.key:
+        from envbuild.net.offline import is_offline
         from envbuild.signing.keyless import KeylessVerifier
 
-        return KeylessVerifier(identity=arguments.identity, issuer=arguments.issuer, root=arguments.root)
+        return KeylessVerifier(
+            identity=arguments.identity, issuer=arguments.issuer, root=arguments.root, offline=is_offline()
+        )
     raise UsageError("who must have signed?", hint="say --key FILE, or --identity WHO with --issuer URL")
 
 

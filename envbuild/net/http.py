@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from envbuild.core.errors import NetworkError, Problem
 from envbuild.net.credentials import Credential, CredentialFinder, mask_url, strip_credentials
+from envbuild.net.offline import is_offline
 
 if TYPE_CHECKING:
     import requests
@@ -73,11 +74,6 @@ class Tries:
         if self._count >= self._patience.attempts or wait > self._patience.longest_wait:
             raise _final(error, self._count, wait) from error.__cause__
         self._sleep(wait)
-
-
-def is_offline(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether `ENVBUILD_OFFLINE` forbids the network."""
-    return environ.get("ENVBUILD_OFFLINE", "").lower() not in ("", "0", "false", "no")
 
 
 @dataclass(slots=True, kw_only=True)

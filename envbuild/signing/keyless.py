@@ -70,6 +70,7 @@ class KeylessVerifier:
     identity: str
     issuer: str
     root: Path | None = None
+    offline: bool = False
 
     def verify(self, envelope: Mapping[str, Any], place: str) -> Verified:
         """Return what the bundle says, when certificate, log and signature are right."""
@@ -82,7 +83,9 @@ class KeylessVerifier:
             raise IntegrityError(f"{place}: is signed with a key, not with an identity of sigstore's")
         who = policy.Identity(identity=self.identity, issuer=self.issuer)
         try:
-            kind, statement = verifier(self.root).verify_dsse(Bundle.from_json(json.dumps(envelope)), who)
+            kind, statement = verifier(self.root, offline=self.offline).verify_dsse(
+                Bundle.from_json(json.dumps(envelope)), who
+            )
         except (Error, ValueError, TypeError, KeyError) as error:
             raise IntegrityError(f"{place}: is not signed by {self.identity}: {error}") from None
         if kind != PAYLOAD_TYPE:
@@ -90,10 +93,10 @@ class KeylessVerifier:
         return Verified(statement=statement, signer=f"identity {self.identity}")
 
 
-def verifier(root: Path | None = None) -> sigstore.verify.Verifier:
+def verifier(root: Path | None = None, *, offline: bool = False) -> sigstore.verify.Verifier:
     """Return sigstore's verifier with the root of trust in the file `root` or `ENVBUILD_SIGSTORE_ROOT`, else sigstore's public one.
 
-    The public one is brought up to date where the network allows, and is the installed package's where not.
+    The public one is brought up to date where the network allows, and is the installed package's where not, or where that is off.
 
     Raises:
         FileError: the file is no root of trust.
@@ -105,7 +108,7 @@ def verifier(root: Path | None = None) -> sigstore.verify.Verifier:
 
     named = root or (Path(os.environ[ROOT]) if os.environ.get(ROOT) else None)
     if named is None:
-        return _public()
+        return _public(offline=offline)
     try:
         return Verifier(trusted_root=TrustedRoot.from_file(str(named)))
     except (OSError, ValueError, Error) as error:
@@ -114,11 +117,11 @@ def verifier(root: Path | None = None) -> sigstore.verify.Verifier:
         ) from None
 
 
-def _public() -> sigstore.verify.Verifier:
+def _public(*, offline: bool) -> sigstore.verify.Verifier:
     from sigstore.errors import Error
     from sigstore.verify import Verifier
 
-    if os.environ.get("ENVBUILD_OFFLINE", "") not in ("", "0"):
+    if offline:
         return Verifier.production(offline=True)
     try:
         return Verifier.production()

@@ -149,14 +149,9 @@ def _files(*patterns: str) -> list[bytes]:
     return [path.read_bytes() for path in found if path.stat().st_size < 20_000][:12]
 
 
-@functools.cache
-def seeds(name: str) -> tuple[bytes, ...]:
-    """Return usual inputs of a target."""
-    kind = name.removeprefix("definition: ")
-    own = [
-        one.file(one.harmless).encode() for one in FIELDS.values() if name.startswith("definition") and one.kind == kind
-    ]
-    more: Mapping[str, list[bytes]] = {
+def _written() -> dict[str, list[bytes]]:
+    """Return what people and tools write: definitions and locks."""
+    return {
         "lock: conda-lock.yml": _files("conda-lock*.yml"),
         "lock: pylock.toml": _files("pylock*.toml"),
         "lock: uv.lock": [samples.UV.encode()],
@@ -176,6 +171,12 @@ def seeds(name: str) -> tuple[bytes, ...]:
             b"python: 3.11.4\nbuild_dependencies:\n- pip==24.0\ndependencies:\n- -r requirements.txt\n"
         ],
         "kind of file": [*_files("*.yml", "*.json"), samples.UV.encode(), _MLPROJECT],
+    }
+
+
+def _archives() -> dict[str, list[bytes]]:
+    """Return what images are made of and in."""
+    return {
         "own Dockerfile": [
             *_files("*Dockerfile"),
             b'# syntax=a/b\nFROM ubuntu AS x\nRUN <<EOF\na\nEOF\nCOPY --from=x ["a", "b"]\n',
@@ -184,6 +185,17 @@ def seeds(name: str) -> tuple[bytes, ...]:
         "image archive": [_image_archive(), _docker_archive(), _tar()],
         "image documents": [b"\n".join(json.dumps(one).encode() for one in _IMAGE_DOCUMENTS[at:]) for at in (0, 1)]
         + [json.dumps(_IMAGE_DOCUMENTS).encode()],
+        "wheel": [
+            make_wheel("pkg", "1.0", files={"pkg.py": "x = 1"}, entry_points={"pkg": "pkg:main"}),
+            _stored_zip({"a": b"b"}),
+        ],
+        "ELF": [Path("/bin/true").resolve().read_bytes()[:9000]] if Path("/bin/true").exists() else [b"\x7fELF"],
+    }
+
+
+def _wire() -> dict[str, list[bytes]]:
+    """Return what servers and clients send."""
+    return {
         "registry challenge": [
             b'Bearer realm="https://auth.example/token",service="r",scope="repository:a:pull"',
             b"Basic realm=x",
@@ -200,11 +212,6 @@ def seeds(name: str) -> tuple[bytes, ...]:
             b"GET / HTTP/1.0\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /swagger.json HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         ],
-        "wheel": [
-            make_wheel("pkg", "1.0", files={"pkg.py": "x = 1"}, entry_points={"pkg": "pkg:main"}),
-            _stored_zip({"a": b"b"}),
-        ],
-        "ELF": [Path("/bin/true").resolve().read_bytes()[:9000]] if Path("/bin/true").exists() else [b"\x7fELF"],
         "server request": [
             b'POST /score\nContent-Type: application/json\n\n{"data": [[1, 2]]}',
             b"GET /\n\n",
@@ -212,6 +219,12 @@ def seeds(name: str) -> tuple[bytes, ...]:
             b"GET /swagger.json?version=3\n\n",
             b"GET /score?data=1\n\n",
         ],
+    }
+
+
+def _short() -> dict[str, list[bytes]]:
+    """Return what stands in one field."""
+    return {
         "index page": [
             b'<!DOCTYPE html><html><base href="/x/"><a href="../f/a-1.0-py3-none-any.whl#sha256=ab" data-requires-python="&gt;=3">a</a>',
             b'{"meta": {"api-version": "1.1"}, "files": [{"filename": "a-1.0.tar.gz", "url": "a", "hashes": {"sha256": "ab"}}]}',
@@ -226,6 +239,16 @@ def seeds(name: str) -> tuple[bytes, ...]:
         "URL": [b"https://u:secret99@h.example/t/tok/x?y=1#z"],
         ".dockerignore": [b"a/b.c\n*.py\n!a/**/[b-d]?\n# x\n"],
     }
+
+
+@functools.cache
+def seeds(name: str) -> tuple[bytes, ...]:
+    """Return usual inputs of a target."""
+    kind = name.removeprefix("definition: ")
+    own = [
+        one.file(one.harmless).encode() for one in FIELDS.values() if name.startswith("definition") and one.kind == kind
+    ]
+    more = {**_written(), **_archives(), **_wire(), **_short()}
     return (*own, *more.get(name, [])) or (b"x",)
 
 

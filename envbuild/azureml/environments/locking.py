@@ -17,6 +17,7 @@ from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.local import LocalEnvironment
 from envbuild.files import exclusive
 from envbuild.lockfile import find_lock, load_lock, lock_path, store_lock
+from envbuild.net.offline import is_offline
 from envbuild.solve.options import SolveOptions
 from envbuild.workspace.environments import RegisteredEnvironment, main_file
 from envbuild.workspace.workspace import Workspace
@@ -94,7 +95,7 @@ def locked(
         previous = load_lock(found) if found is not None else None
         if previous is not None and not update and freshness(definition, previous).fresh:
             return LockedEnvironment(definition=definition, lock=previous, root=path.parent)
-        wishes = options or SolveOptions(update_all=update, update_base=update)
+        wishes = options or SolveOptions(update_all=update, update_base=update, offline=is_offline())
         answer = api.solve(definition, path, previous=previous, options=wishes, progress=progress)
         store_lock(lock_path(path, answer), answer)
     moved = diff_locks(previous, answer) if previous is not None else None

@@ -6,7 +6,8 @@ import pytest
 
 from envbuild.core.errors import NetworkError
 from envbuild.net.credentials import Credential, CredentialFinder
-from envbuild.net.http import HttpClient, Patience, is_offline
+from envbuild.net.http import HttpClient, Patience
+from envbuild.net.offline import is_offline
 
 from .loopback import Answer
 
