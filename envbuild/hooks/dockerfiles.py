@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from envbuild.context import Context, ContextFile
 
 _OURS = " AS envbuild-base\n"
+_CODE_STAGE = " AS envbuild-code\n"
 _OWN_FILES = "envbuild"
 
 
@@ -78,7 +79,9 @@ def differences(committed: Committed, *, platform: str = "", write: bool = False
     A Dockerfile that lies alone, without the folder `envbuild/` beside it, is compared alone.
     """
     try:
-        context = _rendered(committed.target, platform)
+        # one that was written with --no-code stays so
+        code = _CODE_STAGE in committed.dockerfile.read_text(encoding="utf-8", errors="replace")
+        context = _rendered(committed.target, platform, code=code)
     except EnvbuildError as error:
         return error.problems
     folder = committed.dockerfile.parent
@@ -94,13 +97,18 @@ def differences(committed: Committed, *, platform: str = "", write: bool = False
     return tuple(problems)
 
 
-def _rendered(target: Target, platform: str) -> Context:
+def _rendered(target: Target, platform: str, *, code: bool) -> Context:
     from envbuild.api import plan
     from envbuild.lockfile import lock_folder
     from envbuild.render import render
 
     made = plan(
-        target.definition, environment=target.environment, platform=platform, locked=True, allow_unpinned_base=True
+        target.definition,
+        environment=target.environment,
+        platform=platform,
+        locked=True,
+        allow_unpinned_base=True,
+        code=code,
     )
     return render(made, root=lock_folder(target.definition))
 

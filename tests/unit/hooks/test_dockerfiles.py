@@ -1,8 +1,12 @@
 """Committed Dockerfiles and contexts against what their locks render to."""
 
+import shutil
+from pathlib import Path
+
 from envbuild import api
 from envbuild.hooks.dockerfiles import committed_dockerfiles, differences
-from tests.support.locked_project import make_lock, pip_package, project
+from tests.support.code import code_project
+from tests.support.locked_project import BASE, make_lock, pip_package, project
 
 
 def committed(definition, folder, **wishes):
@@ -79,3 +83,17 @@ def test_a_stale_lock_is_said_instead(tmp_path):
     definition.write_text(definition.read_text().replace('"alpha"', '"alpha>=2"'))
     [found] = committed_dockerfiles([dockerfile])
     assert any("is stale" in problem.message for problem in differences(found))
+
+
+def test_a_context_with_own_code_is_held_against_it_and_one_without_stays_so(tmp_path):
+    definition = code_project(tmp_path, needs='"alpha"', more=f'[tool.envbuild]\nbase = "{BASE}"\npython = "3.12"\n')
+    make_lock(definition, [pip_package("alpha", "1.0")])
+    dockerfile = committed(definition, tmp_path / "docker")
+    [found] = committed_dockerfiles([definition])
+    assert differences(found) == ()
+    (tmp_path / "mypkg/__init__.py").write_text("answer = 2\n")
+    assert {Path(one.file).name for one in differences(found, write=True)} >= {"requirements.txt"}
+    assert differences(found) == ()
+    shutil.rmtree(dockerfile.parent)
+    committed(definition, dockerfile.parent, code=False)
+    assert differences(found) == ()
