@@ -26,6 +26,9 @@ from envbuild.net.credentials import CredentialFinder, mask
 from envbuild.net.url_variables import UrlVariables
 from envbuild.programs import uv_argv
 
+_UNREACHED = ("failed to fetch", "error sending request", "network was disabled", "network connectivity is disabled")
+"""What releases of uv say of a file that they cannot have."""
+
 MARKER = ".envbuild-prefix.json"
 _FORMAT = 1
 
@@ -189,7 +192,7 @@ def _failure(
     said = mask(done.stderr.replace(f"{temporary}/", ""), secrets).strip()
     if "Hash mismatch" in said:
         return IntegrityError(f"a file is not what the lock says:\n{said}")
-    if "Failed to fetch" in said or "error sending request" in said or "network was disabled" in said.lower():
+    if any(one in said.lower() for one in _UNREACHED):
         return NetworkError(f"a distribution cannot be fetched:\n{said}")
     return EngineError(f"the distributions cannot be installed:\n{said}")
 

@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+from envbuild.cli.arguments import solve_options
 from envbuild.cli.examples import EXAMPLES
 from envbuild.cli.main import GROUPS, HOMES, parser
 from envbuild.cli.main import run as command
@@ -99,3 +100,10 @@ def test_a_file_behind_update_is_the_definition(tmp_path, monkeypatch):
     again = parser("lock").parse_args(["lock", "a.yml", "--update", "numpy", "--update", "ruamel.yaml"])
     assert [str(one) for one in take_definitions(again)] == ["a.yml"]
     assert again.update == ["numpy", "ruamel.yaml"]
+
+
+@pytest.mark.parametrize(("value", "offline"), [("", False), ("0", False), ("1", True)])
+def test_a_solve_is_offline_where_the_variable_says_so(monkeypatch, value, offline):
+    monkeypatch.setenv("ENVBUILD_OFFLINE", value)
+    arguments = parser("lock").parse_args(["lock", "environment.yml"])
+    assert solve_options(arguments).offline is offline

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from envbuild import programs
+from envbuild import api, programs
 from envbuild.code.wheel import code_of
 from envbuild.core.definition import CodeFolder, Definition, IndexOptions
 from envbuild.core.errors import EngineError, IntegrityError, LockError, NetworkError
@@ -290,3 +290,10 @@ def conda_package(channel, package):
         size=record["size"],
         depends=tuple(record["depends"]),
     )
+
+
+def test_nothing_is_fetched_where_the_network_is_off(index, lib, tmp_path, monkeypatch):
+    monkeypatch.setenv("ENVBUILD_OFFLINE", "1")
+    with pytest.raises(NetworkError):
+        api.install(locked(index, lib), root=tmp_path, prefix=tmp_path / "env")
+    assert index.paths() == []
