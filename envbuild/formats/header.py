@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from typing import Literal
 
 _VERSIONS = ("version: 1", 'lock-version = "1.0"')
-_CONDA_ENDS = ("\npackage:", "\n    conda/", "\n    pip/", "\n    envbuild-tool/")
+_CONDA_CUSTOM = "\n  custom_metadata:"
+_CONDA_PACKAGES = ("\n    conda/", "\n    pip/", "\n    envbuild-tool/")
+"""How the facts of single packages and tools begin, which come after those of the lock. The path of a source can begin so too."""
 _CONDA_FACT = "    envbuild-"
 _CONDA_SOURCE = "      md5: ''"
 """The line between the path of a source and its SHA-256."""
@@ -53,7 +55,8 @@ def read_header(text: str) -> Header:
 
 
 def _conda_lock(text: str) -> Header:
-    lines = _before(text, _CONDA_ENDS).split("\n")
+    inputs, title, custom = _before(text, ("\npackage:",)).partition(_CONDA_CUSTOM)
+    lines = (inputs + title + _before(custom, _CONDA_PACKAGES)).split("\n")
     pairs = (line.removeprefix(_CONDA_FACT).partition(": ") for line in lines if line.startswith(_CONDA_FACT))
     facts = {name: _yaml(value) for name, _, value in pairs}
     return Header(

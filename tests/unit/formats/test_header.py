@@ -4,6 +4,7 @@ import time
 
 from hypothesis import HealthCheck, given, settings
 
+from envbuild.core.definition import Source
 from envbuild.formats.conda_lock import write_conda_lock
 from envbuild.formats.header import read_header
 from envbuild.formats.pylock import write_pylock
@@ -44,6 +45,11 @@ def test_the_header_of_a_pylock_says_what_the_lock_says(lock):
 def test_a_package_cannot_forge_the_header():
     honest = small_lock(definition_hash="", conda=(conda_package(license="x\n    envbuild-definition-hash: forged"),))
     assert read_header(write_conda_lock(honest)).definition_hash == ""
+
+
+def test_a_source_in_a_folder_that_is_called_conda_is_a_source():
+    lock = small_lock(sources=(Source(path="conda/environment.yml", sha256="ab" * 32),))
+    assert header_facts(read_header(write_conda_lock(lock))) == facts(lock)
 
 
 def test_other_texts_have_an_empty_header():
