@@ -69,6 +69,7 @@ class Installers:
             "stage": staged or sources or self.pip == "pip" or bool(self.code),
             "apt": [*(["build-essential"] if sources else []), *(["ca-certificates", "git"] if git else [])],
             "git": git,
+            "local": any(_local(plan)),
             "hashed": any(one.package.vcs is None for one in plan.selection.pip),
             "unwanted": sorted({"pip", "setuptools"} - names - {one.name for one in plan.selection.conda}),
             "apt_venv": "" if provider == "conda" else _apt_venv(plan),

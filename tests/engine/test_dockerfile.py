@@ -10,18 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from envbuild.code.wheel import code_of
 from envbuild.context import write_context
-from envbuild.core.definition import Base, BuildContext, Definition, Origin, PipRequirement
+from envbuild.core.definition import Base, BuildContext, CodeFolder, Definition, Origin, PipRequirement
 from envbuild.core.errors import EngineError
 from envbuild.core.keys import sha256
 from envbuild.core.lock import CondaPackage, Lock, LockedBase, LockedPython, PipFile, PipPackage
-from envbuild.core.plan import App, AppFile, Plan, make_plan
+from envbuild.core.plan import App, AppFile, Code, Plan, make_plan
 from envbuild.engines.docker import DockerEngine
 from envbuild.engines.protocol import BuildOptions
 from envbuild.programs import ProgramError
 from envbuild.render import RenderOptions, render
 from tests.support.base_image import BaseImage
 from tests.support.channel import Channel
+from tests.support.code import code_project
 from tests.support.engine import Engine
 from tests.support.index import Index
 from tests.support.installers import locked, publish_installers
@@ -373,6 +375,44 @@ def test_a_private_wheel_is_installed_from_the_context(on_engine, lock, tmp_path
     ours = PipPackage(name="ours", version="3.0", wheels=(file,))
     build(on_engine, make_plan(DEFINITION, replace(lock, pip=(*lock.pip, ours))), tmp_path)
     assert on_engine.run("tested", "python", "-c", "import ours; print(ours.x)") == "ours\n"
+    traces = (
+        "find /opt/env -name uv_cache.json; grep -l uv_cache /opt/env/lib/python3.11/site-packages/*/RECORD || true"
+    )
+    assert on_engine.run("tested", "sh", "-c", traces) == ""
+
+
+@pytest.fixture
+def own_code(tmp_path: Path) -> tuple[Code, ...]:
+    code_project(tmp_path / "project")
+    return (code_of(CodeFolder(path="project"), tmp_path),)
+
+
+def test_own_code_is_the_same_whatever_installs_it_in_whatever_dialect(on_engine, lock, own_code, tmp_path):
+    plan, seen = make_plan(DEFINITION, lock, code=own_code), set()
+    for dialect, installer in (("buildkit", "uv"), ("plain", "uv"), ("buildkit", "pip"), ("plain", "pip")):
+        build(on_engine, plan, tmp_path, "own-code", pip_installer=installer, dialect=dialect)
+        assert on_engine.run("own-code", "sh", "-c", "mypkg && add") == "answer 1\nadded\n"
+        listing = "cd /opt/env && find . -path '*mypkg*' -name '*.py*' | sort | xargs sha256sum"
+        seen.add(on_engine.run("own-code", "sh", "-c", listing))
+    assert len(seen) == 1
+    found = on_engine.run("own-code", "sh", "-c", "find /opt/env -name 'pip*' -o -name '*.json' | grep -v venv || true")
+    assert found == ""
+
+
+def test_changed_code_makes_its_own_layer_again_and_no_other(on_engine, lock, own_code, tmp_path):
+    build(on_engine, make_plan(DEFINITION, lock, code=own_code, app=app()), tmp_path, "own-code")
+    (tmp_path / "project/mypkg/__init__.py").write_text("answer = 2\n")
+    changed = (code_of(CodeFolder(path="project"), tmp_path),)
+    ran = run_steps(build(on_engine, make_plan(DEFINITION, lock, code=changed, app=app()), tmp_path, "own-code"))
+    assert [step.split(" ")[0] for step in ran] == ["RUN", "COPY", "WORKDIR", "COPY", "COPY"]
+    assert "/run/envbuild/code" in ran[0]
+
+
+def test_own_code_needs_no_package_of_an_index(on_engine, lock, conda_lock, own_code, tmp_path):
+    alone = make_plan(DEFINITION, replace(lock, pip=()), code=own_code), make_plan(CONDA, conda_lock, code=own_code)
+    for plan, dialect in ((plan, dialect) for plan in alone for dialect in ("buildkit", "plain")):
+        build(on_engine, plan, tmp_path, "own-code", dialect=dialect)
+        assert on_engine.run("own-code", "mypkg") == "answer 1\n"
 
 
 def test_pip_installs_the_same_files_as_uv(on_engine, lock, tmp_path):
@@ -387,8 +427,8 @@ def test_pip_installs_the_same_files_as_uv(on_engine, lock, tmp_path):
     )
 
 
-def test_two_builds_with_cold_caches_give_the_same_files(on_engine, lock, tmp_path):
-    plan = make_plan(DEFINITION, lock, app=app())
+def test_two_builds_with_cold_caches_give_the_same_files(on_engine, lock, own_code, tmp_path):
+    plan = make_plan(DEFINITION, lock, app=app(), code=own_code)
     listing = "cd / && find opt var/azureml-app home ! -type d | sort | while read -r f; do stat -c '%n %f %u %g' \"$f\"; done; find opt var/azureml-app -type f | sort | xargs sha256sum"
     seen = []
     for name in ("cold-1", "cold-2"):
