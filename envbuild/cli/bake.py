@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.cli.arguments import add_definition, add_quiet, definition_or_default
+from envbuild.cli.build_options import add_build_options, build_options, secrets
 from envbuild.cli.dockerfile import add_dockerfile, render_options
-from envbuild.cli.image import add_code, add_lock, pairs, subdir
+from envbuild.cli.image import add_code, add_lock, subdir
 
 if TYPE_CHECKING:
     from envbuild.core.plan import Plan
     from envbuild.core.progress import Progress
     from envbuild.engines.bake import BakeTarget
-    from envbuild.engines.protocol import BuildOptions
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,20 +43,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     group = parser.add_argument_group("build")
     group.add_argument("-t", "--tag", action="append", default=[], metavar="NAME", help="a further name; repeatable")
     group.add_argument("--platform", default="", metavar="P", help="one of the locks' platforms (default: their first)")
-    group.add_argument("--push", action="store_true", help="push every --tag")
-    group.add_argument("--load", action="store_true", help="load the images into docker")
-    group.add_argument("--cache-from", action="append", default=[], metavar="SPEC", help="type=registry,ref=…")
-    group.add_argument("--cache-to", action="append", default=[], metavar="SPEC", help="type=registry,ref=…,mode=max")
-    group.add_argument("--no-cache", action="store_true", help="build every step again")
-    group.add_argument("--pull", action="store_true", help="ask the registry for the base images")
-    group.add_argument("--build-arg", action="append", default=[], metavar="NAME=VALUE", help="an ARG of the build")
-    group.add_argument("--network", default="", metavar="MODE", help="the network of build steps (host, none)")
-    group.add_argument("--ssh", action="append", default=[], metavar="AGENT", help="an agent or key: default")
-    group.add_argument("--secret", action="append", default=[], metavar="ID=FILE", help="a build secret")
-    group.add_argument("--builder", default="", metavar="NAME", help="a buildx builder, for --build")
+    add_build_options(group)
     add_dockerfile(parser)
     add_quiet(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, target="", output="")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -73,11 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     progress = progress_for(quiet=arguments.quiet)
     paths = list(arguments.definition) or [definition_or_default(None)]
     targets = list(_targets(paths, arguments, progress))
-    secrets = {name: Path(file) for name, file in pairs(arguments.secret, "--secret")}
-    if arguments.build:
-        secrets = {**default_secrets(), **secrets}
-    folder, options = arguments.output_dir, _options(arguments)
-    write_bake(targets, bake_file(targets, options, secrets), folder, overwrite=arguments.overwrite)
+    given = {**(default_secrets() if arguments.build else {}), **secrets(arguments)}
+    folder, options = arguments.output_dir, build_options(arguments)
+    write_bake(targets, bake_file(targets, options, given), folder, overwrite=arguments.overwrite)
     if arguments.build:
         bake(folder, options=options, progress=progress)
     if arguments.json:
@@ -86,21 +74,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(folder / BAKE_FILE)
     return 0
-
-
-def _options(arguments: argparse.Namespace) -> BuildOptions:
-    from envbuild.engines.protocol import BuildOptions
-
-    return BuildOptions(
-        no_cache=arguments.no_cache,
-        pull=arguments.pull,
-        build_args=tuple(pairs(arguments.build_arg, "--build-arg")),
-        push=arguments.push,
-        load=arguments.load,
-        ssh=tuple(arguments.ssh),
-        network=arguments.network,
-        builder=arguments.builder,
-    )
 
 
 def _targets(paths: list[Path], arguments: argparse.Namespace, progress: Progress) -> Iterator[BakeTarget]:

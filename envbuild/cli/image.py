@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild.cli.arguments import add_definition, add_quiet, definition_or_default
 from envbuild.cli.assembling import add_assembling, image_settings, subdirs
+from envbuild.cli.build_options import add_build_options, build_options, secrets
 from envbuild.cli.dockerfile import add_dockerfile, render_options
 from envbuild.cli.image_words import image_words
 
 if TYPE_CHECKING:
     from envbuild.core.plan import Plan
     from envbuild.core.progress import Progress
-    from envbuild.engines.protocol import BuildOptions, Image
+    from envbuild.engines.protocol import Image
 
 
 Layers = Sequence[tuple[str, str]]
@@ -94,41 +95,11 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--no-reuse", action="store_true", help="build even if the image exists, here or (with --push) in the registry"
     )
-    build.add_argument("--no-cache", action="store_true", help="build every step again")
-    build.add_argument("--pull", action="store_true", help="ask the registry for the base image")
-    build.add_argument("--push", action="store_true", help="push every --tag")
-    build.add_argument(
-        "--load", action="store_true", help="load the result into docker, where a builder keeps it elsewhere"
-    )
-    build.add_argument(
-        "--build-arg", action="append", default=[], metavar="NAME=VALUE", help="an ARG of the build; it is in no key"
-    )
     build.add_argument("--target", default="", metavar="STAGE", help="a stage of the Dockerfile")
     build.add_argument(
         "--output", default="", metavar="SPEC", help="BuildKit's output, as written; for the oci engine see docs/oci.md"
     )
-    build.add_argument(
-        "--cache-from",
-        action="append",
-        default=[],
-        metavar="SPEC",
-        help="where layers may come from: type=registry,ref=…",
-    )
-    build.add_argument(
-        "--cache-to",
-        action="append",
-        default=[],
-        metavar="SPEC",
-        help="where layers are put: type=registry,ref=…,mode=max",
-    )
-    build.add_argument("--builder", default="", metavar="NAME", help="a buildx builder")
-    build.add_argument("--network", default="", metavar="MODE", help="the network of build steps (host, none)")
-    build.add_argument(
-        "--ssh", action="append", default=[], metavar="AGENT", help="an agent or key that build steps may use: default"
-    )
-    build.add_argument(
-        "--secret", action="append", default=[], metavar="ID=FILE", help="a build secret: ca, netrc, pip.conf, uv.toml"
-    )
+    add_build_options(build)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -226,7 +197,7 @@ def make(plan: Plan, arguments: argparse.Namespace, path: Path, *, progress: Pro
         reuse=not arguments.no_reuse,
         options=build_options(arguments),
         settings=image_settings(arguments),
-        secrets={name: Path(file) for name, file in pairs(arguments.secret, "--secret")},
+        secrets=secrets(arguments),
         root=root,
         progress=progress,
     )
@@ -234,45 +205,6 @@ def make(plan: Plan, arguments: argparse.Namespace, path: Path, *, progress: Pro
     remember(path, arguments.environment, plan, plain=plain)
     print_image(image, [(layer.kind, layer.key) for layer in plan.layers], as_json=arguments.json)
     return 0
-
-
-def build_options(arguments: argparse.Namespace) -> BuildOptions:
-    """Return the build's options from parsed arguments.
-
-    Raises:
-        EnvbuildError: a value is not understood.
-    """
-    from envbuild.engines.protocol import BuildOptions
-
-    return BuildOptions(
-        no_cache=arguments.no_cache,
-        pull=arguments.pull,
-        build_args=tuple(pairs(arguments.build_arg, "--build-arg")),
-        target=arguments.target,
-        cache_from=tuple(arguments.cache_from),
-        cache_to=tuple(arguments.cache_to),
-        output=arguments.output,
-        push=arguments.push,
-        load=arguments.load,
-        ssh=tuple(arguments.ssh),
-        network=arguments.network,
-        builder=arguments.builder,
-    )
-
-
-def pairs(texts: Sequence[str], option: str) -> Iterator[tuple[str, str]]:
-    """Yield each `NAME=VALUE` of `option` as a pair.
-
-    Raises:
-        UsageError: one has no name or no `=`.
-    """
-    from envbuild.core.errors import UsageError
-
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise UsageError(f"{option} {text!r} is not NAME=VALUE")
-        yield name, value
 
 
 def subdir(platform: str) -> str:
