@@ -149,6 +149,8 @@ def read_environment(node: Node, findings: Findings, include: Include, *, alone:
         description=_plain("description", node, findings),
         tags=tuple((key, text(value, findings)) for key, value in table(node.get("tags"), findings)),
         base=base,
+        # without packages Azure takes the image as it is
+        user_managed=packages is None,
         origin=node.origin,
     )
 
