@@ -75,6 +75,7 @@ def _image_settings() -> Schema:
             "bytecode": {**_FLAG, "description": "whether modules are compiled (oci engine)"},
             "attest": {**_FLAG, "description": "push a bill of materials and the provenance too"},
             "code": {**_FLAG, "description": "false: the code of the project and of other folders is not in the image"},
+            "check-imports": {**_FLAG, "description": "import every module once the image is built"},
             "pip-installer": {
                 "enum": list(PIP_INSTALLERS),
                 "description": "what installs Python packages (Dockerfile)",

@@ -37,6 +37,12 @@ def add_assembling(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="compile modules (default), or leave them as they are",
     )
+    parser.add_argument_group("check").add_argument(
+        "--check-imports",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="import every module of the packages once the image is built, by any engine, and say what is missing",
+    )
     parser.add_argument_group("registry").add_argument(
         "--attest",
         action=argparse.BooleanOptionalAction,
@@ -66,6 +72,7 @@ def image_settings(arguments: argparse.Namespace) -> ImageSettings:
         compression=arguments.compression,
         bytecode=arguments.bytecode,
         attest=arguments.attest,
+        check_imports=arguments.check_imports,
     )
 
 

@@ -139,7 +139,7 @@ _SAY_HOW: tuple[str, ...] = (
     "ssh",
     "cache_from",
 )
-_SAY_HOW += ("quiet", "json", "run", "solver_process")
+_SAY_HOW += ("quiet", "json", "run", "solver_process", "check_imports")
 """Arguments that change nothing where the image exists already."""
 
 

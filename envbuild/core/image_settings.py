@@ -27,7 +27,7 @@ class ImageSettings:
     that of layers, `bytecode` whether modules are compiled: all of the oci engine. `pip_installer` and `conda_installer` say
     what installs packages in a Dockerfile (`conda` and `micromamba` are the base's own), `syntax` is the frontend image of
     its `# syntax=` line; the files that they give are the same, so nothing of it is in any key. `attest` adds a bill of materials and the
-    provenance to what is pushed, whatever engine built it. `code` says whether the code of the folders that the definition names is in
+    provenance to what is pushed, `check_imports` imports every module once the image is built, whatever engine built it. `code` says whether the code of the folders that the definition names is in
     the image (it is, unless this is false).
     """
 
@@ -37,6 +37,7 @@ class ImageSettings:
     bytecode: bool | None = None
     attest: bool | None = None
     code: bool | None = None
+    check_imports: bool | None = None
     pip_installer: PipInstaller | Literal[""] = ""
     conda_installer: CondaInstaller | Literal[""] = ""
     syntax: str = ""
@@ -50,6 +51,7 @@ class ImageSettings:
             bytecode=other.bytecode if self.bytecode is None else self.bytecode,
             attest=other.attest if self.attest is None else self.attest,
             code=other.code if self.code is None else self.code,
+            check_imports=other.check_imports if self.check_imports is None else self.check_imports,
             pip_installer=self.pip_installer or other.pip_installer,
             conda_installer=self.conda_installer or other.conda_installer,
             syntax=self.syntax or other.syntax,

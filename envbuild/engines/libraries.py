@@ -94,8 +94,13 @@ def missing_libraries(
         known |= {posixpath.basename(path), elf.soname}
         for soname in elf.needed:
             wanted.setdefault(soname, set()).add(package)
-    lacking = sorted(name for name in wanted if name not in known and not name.startswith(_DRIVERS))
-    return tuple(_missing(name, wanted[name]) for name in lacking)
+    lacking = sorted(name for name in wanted if name not in known and not is_of_a_driver(name))
+    return tuple(missing_library(name, wanted[name]) for name in lacking)
+
+
+def is_of_a_driver(soname: str) -> bool:
+    """Tell whether no image has the library, because it comes with the machine's graphics card."""
+    return soname.startswith(_DRIVERS)
 
 
 def note_missing(missing: Sequence[MissingLibrary], progress: Progress) -> None:
@@ -104,6 +109,7 @@ def note_missing(missing: Sequence[MissingLibrary], progress: Progress) -> None:
         progress.note(f"{', '.join(library.needed_by)} needs {library.soname}, which nothing has: {library.hint}")
 
 
-def _missing(soname: str, packages: set[str]) -> MissingLibrary:
+def missing_library(soname: str, packages: Collection[str]) -> MissingLibrary:
+    """Return the library `soname`, which `packages` need, with the packages that have it."""
     apt, conda = HINTS.get(soname, ("", ""))
     return MissingLibrary(soname=soname, needed_by=tuple(sorted(packages)), apt=apt, conda=conda)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -180,12 +181,25 @@ def _made(engine: Engine, wish: Wish, progress: Progress) -> Image:
         root=wish.root,
         progress=progress,
     )
-    elsewhere = wish.options.builder or wish.options.output or wish.options.target
-    if image.built and engine.name in BUILDERS and not elsewhere:
-        from envbuild.engines.library_check import check_image
-
-        check_image(BUILDERS[engine.name](), image.id or image.name, plan, progress)
+    if image.built and engine.name in BUILDERS:
+        _check(image, wish, plan, progress)
     return image
+
+
+def _check(image: Image, wish: Wish, plan: Plan, progress: Progress) -> None:
+    if wish.options.builder or wish.options.output or wish.options.target:
+        if wish.said.check_imports:
+            progress.note(f"imports are not checked: {image.engine} does not have the image of that name")
+        return
+    from envbuild.engines.library_check import check_image
+
+    engine, name = BUILDERS[image.engine](), image.id or image.name
+    check_image(engine, name, plan, progress)
+    if wish.said.check_imports:
+        from envbuild.engines.asking import ask_image
+        from envbuild.engines.import_check import check_imports
+
+        check_imports(plan, partial(ask_image, engine, name), progress)
 
 
 def _wording(settings: ImageSettings) -> RenderOptions:

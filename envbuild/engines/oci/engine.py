@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,11 @@ class OciEngine:
         destination = Destination(output=output, names=(name, *tags), docker=docker)
         made, identity = deliver(assembler, plan, destination, fresh=options.no_cache)
         seconds = round(time.monotonic() - start, 2)
+        if self.settings.check_imports:
+            from envbuild.engines.import_check import check_imports
+            from envbuild.engines.oci.running import ask_assembled
+
+            check_imports(plan, partial(ask_assembled, made, store), progress)
         return replace(image, built=True, id=identity, digest=made.manifest.digest, size=made.size, seconds=seconds)
 
     def _stored(self, store: Store, image: Image) -> Image | None:

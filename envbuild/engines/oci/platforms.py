@@ -6,17 +6,20 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from envbuild.core.errors import EngineError
 from envbuild.core.plan import Plan
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
+from envbuild.engines.import_check import check_imports
 from envbuild.engines.oci.assemble import Assembled, Assembler
 from envbuild.engines.oci.deliver import previous_layers
 from envbuild.engines.oci.engine import OciEngine
 from envbuild.engines.oci.output import Output, parse_output
 from envbuild.engines.oci.outputs import push_blobs_of, write_layout
+from envbuild.engines.oci.running import ask_assembled
 from envbuild.engines.oci.store import Store
 from envbuild.engines.protocol import BuildOptions, Image
 from envbuild.net.images import Descriptor
@@ -61,6 +64,8 @@ def platforms_image(
     size = sum(one.size for one in made)
     seconds = round(time.monotonic() - start, 2)
     found = Descriptor.of(data, OCI_INDEX)
+    for one, plan in zip(made, plans, strict=True) if engine.settings.check_imports else ():
+        check_imports(plan, partial(ask_assembled, one, assembler.store), progress)
     return replace(image, built=True, id=found.digest, digest=found.digest, size=size, seconds=seconds)
 
 

@@ -13,7 +13,8 @@ class OciSettings:
 
     `layers` is how many layers packages share, 1 to 100; `append_to` names an earlier image (in the store, or in a
     registry) whose layers stay where they are; `bytecode` compiles modules; `load` hands the image to a docker engine too,
-    where one answers (None: unless another output is named); `workers` are threads, 0 for as many as fit this machine.
+    where one answers (None: unless another output is named); `workers` are threads, 0 for as many as fit this machine;
+    `check_imports` imports every module in the end.
     """
 
     layers: int = DEFAULT_LAYERS
@@ -22,6 +23,7 @@ class OciSettings:
     compression: Compression = "gzip"
     load: bool | None = None
     workers: int = 0
+    check_imports: bool = False
 
     @classmethod
     def of(cls, said: ImageSettings) -> OciSettings:
@@ -31,6 +33,7 @@ class OciSettings:
             append_to=said.append_to,
             bytecode=said.bytecode is not False,
             compression=said.compression or "gzip",
+            check_imports=bool(said.check_imports),
         )
 
     @property
