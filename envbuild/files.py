@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -27,8 +28,13 @@ def check_writable(folder: Path) -> None:
     there = folder.absolute()
     while not there.exists():
         there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise FileError(f"the folder {folder} cannot be written")
+    if not there.is_dir():
+        reason = errno.ENOTDIR
+    elif os.access(there, os.W_OK | os.X_OK):
+        return
+    else:
+        reason = errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
+    raise FileError(f"the folder {folder} cannot be written: {os.strerror(reason)}")
 
 
 def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o644) -> None:

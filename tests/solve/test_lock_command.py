@@ -112,7 +112,7 @@ def test_nothing_is_solved_for_a_folder_that_cannot_be_written(project):
         check=False,
     )
     assert refused.code == 12
-    assert "the folder pyproject.toml cannot be written" in refused.stderr
+    assert "the folder pyproject.toml cannot be written: Not a directory" in refused.stderr
 
 
 def test_a_folder_that_may_only_be_read_does_for_a_lock_that_stays(project, site, monkeypatch):
