@@ -82,6 +82,7 @@ def score(endpoint, name=""):
     return json.loads(endpoint.invoke(b'{"instances": [1, 3]}', name))
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_an_image_with_its_own_server_runs_as_it_is(ws, files, base_image, on_engine, capsys):
     context = files / "context"
