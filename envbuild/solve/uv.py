@@ -43,6 +43,8 @@ _AT_ONCE = 4
 _FINDING = threading.Lock()
 _WIDTH = "10000"
 """What uv takes for the width of the terminal, so that it breaks no line of an explanation."""
+_LOOKUPS = {"RES_OPTIONS": "timeout:1 attempts:5"}
+"""resolv.conf(5): uv asks for many hosts at once, and where one question is lost the C library waits 5 seconds to ask again."""
 
 
 def resolve(
@@ -59,7 +61,7 @@ def resolve(
         request=request,
         asked=asked,
         access=access,
-        environ=clean_environment(environ),
+        environ={**_LOOKUPS, **clean_environment(environ)},
         target=None,
         provided={name: version for name, version in request.provided.items() if stub_version(version)},
         built=asked.built,
