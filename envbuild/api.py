@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from envbuild.unchanged import unchanged_lock
 
 if TYPE_CHECKING:
     from envbuild.app import Scoring, ServedModel
-    from envbuild.code.wheel import BuildRequirements
     from envbuild.core.freshness import Freshness
     from envbuild.core.image_settings import ImageSettings
     from envbuild.core.lock import Lock
@@ -213,50 +211,12 @@ def plan(
     With `code`, the source code that the definition names is built where it changed, and in the image.
     """
     from envbuild.core.plan import make_plan
+    from envbuild.own_code import built_code
 
     definition = read_definition(path, environment)
     answer = current_lock(path, environment=environment, locked=locked, update=update_lock, progress=progress)
     wheels = built_code(definition, lock_folder(Path(path)), answer, progress=progress) if code else ()
     return make_plan(definition, answer, platform, app=app, code=wheels, allow_unpinned_base=allow_unpinned_base)
-
-
-def built_code(definition: Definition, root: Path, lock: Lock, *, progress: Progress = SILENT) -> tuple[Code, ...]:
-    """Return the wheels of the source code that `definition` names, each from the cache or built now; paths start at `root`.
-
-    That runs the build backend of each folder, which is the user's own code. What is left out is noted.
-
-    Raises:
-        PlanError: one cannot be built.
-    """
-    from envbuild.code.wheel import code_of
-
-    if definition.image.code is False or not definition.code:
-        return ()
-    wanted = [one for one in definition.code if not (one.left_out or definition.user_managed)]
-    for one in definition.code:
-        if one not in wanted:
-            reason = one.left_out or "the image's packages are managed by its user"
-            progress.note(f"the code of {one.path} is not in the image: {reason}")
-    return tuple(
-        code_of(
-            one,
-            root,
-            requirements=lambda: _build_requirements(definition, root),
-            cutoff=lock.exclude_newer,
-            progress=progress,
-        )
-        for one in wanted
-    )
-
-
-def _build_requirements(definition: Definition, root: Path) -> BuildRequirements:
-    from envbuild.code.wheel import BuildRequirements as Requirements
-    from envbuild.net.offline import is_offline
-    from envbuild.solve.indexes import index_access, uv_options, uv_variables
-
-    access = index_access(definition.index, root, os.environ)
-    options = (*uv_options(access), *(("--offline",) if is_offline() else ()))
-    return Requirements(variables=uv_variables(access), options=options, safe=access.safe)
 
 
 def package(  # noqa: PLR0913 - each stands for itself
@@ -284,6 +244,7 @@ def package(  # noqa: PLR0913 - each stands for itself
     """
     from envbuild.app import service_app, service_definition
     from envbuild.core.plan import make_plan
+    from envbuild.own_code import built_code
 
     path = Path(path)
     definition = read_definition(path, environment)

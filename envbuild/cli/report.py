@@ -78,9 +78,9 @@ def _report(arguments: argparse.Namespace) -> Report:
 
 
 def _plan(definition: Definition, lock: Lock, platform: str, path: Path, arguments: argparse.Namespace) -> Plan:
-    from envbuild.api import built_code
     from envbuild.core.plan import make_plan
     from envbuild.lockfile import lock_folder
+    from envbuild.own_code import built_code
 
     code = () if arguments.no_code else built_code(definition, lock_folder(path), lock)
     return make_plan(definition, lock, platform, code=code, allow_unpinned_base=True)

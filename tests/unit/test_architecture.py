@@ -24,6 +24,7 @@ ROOMS = {
     "signing": {"core"},
     "code": {"core", "net", "files", "programs", "unchanged", "licenses"},
     "licenses": {"core", "formats", "net", "files"},
+    "own_code": {"core", "code", "solve", "net"},
     "files": {"core", "caches"},
     "programs": {"core"},
     "render": {"core", "formats", "context"},

@@ -18,6 +18,7 @@ from envbuild.engines.local import LocalEnvironment
 from envbuild.files import exclusive
 from envbuild.lockfile import find_lock, load_lock, lock_path, store_lock
 from envbuild.net.offline import is_offline
+from envbuild.own_code import built_code
 from envbuild.solve.options import SolveOptions
 from envbuild.workspace.environments import RegisteredEnvironment, main_file
 from envbuild.workspace.workspace import Workspace
@@ -44,7 +45,7 @@ class LockedEnvironment:
 
     def code(self, progress: Progress = SILENT) -> tuple[Code, ...]:
         """Return the source code that it names, each folder as a wheel."""
-        return api.built_code(self.definition, self.root, self.lock, progress=progress)
+        return built_code(self.definition, self.root, self.lock, progress=progress)
 
     def install(self, progress: Progress) -> LocalEnvironment:
         """Install it as a prefix on this machine, or return the one that is there."""
