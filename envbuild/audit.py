@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from envbuild.core.archives import ZIP_DAMAGES
 from envbuild.core.errors import FileError
 from envbuild.core.lock import Lock
 from envbuild.core.names import normalize
@@ -44,6 +44,9 @@ class Finding:
         }
 
 
+_UNREADABLE: tuple[type[Exception], ...] = (OSError, UnicodeDecodeError, *ZIP_DAMAGES)
+
+
 def audit(lock: Lock, advisories: Iterator[Mapping[str, Any]] | Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
     """Return what `advisories` say of the Python distributions of `lock`, its installers among them, sorted.
 
@@ -71,15 +74,7 @@ def read_database(path: Path) -> Iterator[Mapping[str, Any]]:
             yield from _of_zip(path)
         else:
             yield from _of_text(path.read_text(encoding="utf-8"), str(path))
-    except (
-        OSError,
-        UnicodeDecodeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-        EOFError,
-        RuntimeError,
-    ) as error:
+    except _UNREADABLE as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise FileError(f"the database {path} cannot be read: {reason}") from error
 

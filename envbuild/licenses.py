@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from envbuild.core.archives import ZIP_DAMAGES
 from envbuild.core.lock import PipFile, PipPackage
 from envbuild.files import cache_root
 from envbuild.formats.wheel_metadata import license_in
@@ -14,6 +15,7 @@ from envbuild.net.integrity import Integrity
 
 _LARGEST = 1 << 20
 """Bytes of a METADATA file; the largest known have some hundred thousand."""
+_UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, *ZIP_DAMAGES)
 
 
 def known_licenses(packages: Iterable[PipPackage], root: Path) -> dict[tuple[str, str], str]:
@@ -33,7 +35,7 @@ def wheel_license(wheel: Path) -> str:
             if len(found) != 1 or found[0].file_size > _LARGEST:
                 return ""
             return license_in(archive.read(found[0]).decode("utf-8", "replace"))
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError):
+    except _UNREADABLE:
         return ""
 
 

@@ -10,6 +10,8 @@ import re
 import zipfile
 from pathlib import Path
 
+from envbuild.core.archives import ZIP_DAMAGES
+
 _DATE = (1980, 1, 1, 0, 0, 0)
 _GENERATOR = re.compile(rb"^Generator: .*$", re.MULTILINE)
 
@@ -24,7 +26,7 @@ def repacked(wheel: Path) -> bytes:
         with zipfile.ZipFile(wheel) as archive:
             members = {one.filename: one for one in archive.infolist() if not one.filename.endswith("/")}
             contents = {name: archive.read(name) for name in members}
-    except zipfile.BadZipFile as error:
+    except ZIP_DAMAGES as error:
         raise ValueError(f"{wheel.name} is no archive: {error}") from error
     infos = {name.partition("/")[0] for name in members if name.endswith(".dist-info/WHEEL")}
     if len(infos) != 1:

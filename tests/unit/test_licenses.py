@@ -79,3 +79,14 @@ def test_what_says_nothing_has_no_licence(tmp_path, content):
     path.write_bytes(content)
     assert not wheel_license(path)
     assert not wheel_license(tmp_path / "absent.whl")
+
+
+def test_a_wheel_whose_metadata_is_damaged_says_nothing(tmp_path):
+    wheel = tmp_path / "a-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a-1.dist-info/METADATA", "License: MIT\n" * 40)
+    data = bytearray(wheel.read_bytes())
+    start = data.index(b"METADATA") + len("METADATA")
+    data[start : start + 4] = b"\xff" * 4
+    wheel.write_bytes(data)
+    assert wheel_license(wheel) == ""

@@ -7,7 +7,6 @@ import csv
 import errno
 import io
 import json
-import lzma
 import posixpath
 import stat
 import zipfile
@@ -24,6 +23,7 @@ from installer.scripts import Script
 from installer.sources import WheelContentElement, WheelFile
 from installer.utils import Scheme, parse_wheel_filename
 
+from envbuild.core.archives import ZIP_DAMAGES
 from envbuild.core.errors import PlanError
 from envbuild.core.selection import Chosen
 from envbuild.engines.oci.bytecode import Bytecode, compile_modules
@@ -37,11 +37,7 @@ FORMAT = 1
 _INSTALLER = b"envbuild\n"
 _LARGEST_RATIO, _ALLOWANCE = 200, 256 << 20
 _LARGEST_SCRIPT = 1 << 20
-_DAMAGES: tuple[type[Exception], ...] = (
-    *inflating_errors(),
-    *(zipfile.BadZipFile, lzma.LZMAError, KeyError, ValueError, EOFError, NotImplementedError),
-    RuntimeError,  # an encrypted member
-)
+_DAMAGES: tuple[type[Exception], ...] = (*inflating_errors(), *ZIP_DAMAGES, KeyError, ValueError)
 """What reading a damaged or hostile archive raises."""
 _WRONG: tuple[type[Exception], ...] = (InstallerError, *_DAMAGES)
 
