@@ -112,6 +112,8 @@ def download(item: Download, target: Path, client: HttpClient, *, advance: Advan
         part = folder / "file"
         part.touch(mode=0o644)
         _fill_verified(part, item.integrity, item.name, lambda path: stream_to(path, item, client, advance=advance))
+        with part.open("ab") as file:
+            os.fsync(file.fileno())
         part.replace(target)
     return target
 
@@ -212,7 +214,8 @@ def _fill_verified(part: Path, integrity: Integrity, name: str, fill: Callable[[
     for last in (False, True):
         fill(part)
         try:
-            _check(part, integrity, name)
+            # not forced to the disk: what a crash leaves half written in the cache is found out when it is read next
+            integrity.check(part, name)
         except IntegrityError:
             part.unlink()
             # the beginning may have been another file's, or the way here may have damaged it: once more from nothing
@@ -220,12 +223,6 @@ def _fill_verified(part: Path, integrity: Integrity, name: str, fill: Callable[[
                 raise
         else:
             return
-
-
-def _check(part: Path, integrity: Integrity, name: str) -> None:
-    with part.open("ab") as file:
-        os.fsync(file.fileno())
-    integrity.check(part, name)
 
 
 def _place(item: Download, target: Path, client: HttpClient, cache: DownloadCache, advance: Advance) -> Path:

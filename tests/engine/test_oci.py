@@ -22,7 +22,7 @@ from envbuild.engines.oci.engine import OciEngine
 from envbuild.engines.oci.settings import OciSettings
 from envbuild.engines.protocol import BuildOptions, RunOptions
 from envbuild.render import RenderOptions
-from tests.oci.making import conda, plan, released, service
+from tests.oci.making import conda, on_disk, plan, released, service
 from tests.support.base_image import BaseImage
 from tests.support.channel import Channel, python_module
 from tests.support.conda_archive import CondaPackage
@@ -187,18 +187,38 @@ def test_a_pushed_image_is_what_the_registry_gives(on_engine, registry, base_ima
 
 
 def test_another_package_loads_only_what_is_new(on_engine, base_image, index, tmp_path):
-    from envbuild.engines.oci.into_docker import present_layers
+    from envbuild.engines.oci.into_docker import KnownLayers
     from envbuild.engines.oci.store import Store
 
     first = pip_plan(tmp_path / "first", index, base_image)
     OciEngine().image(first, name="oci-road/first:1", options=BuildOptions(output="docker"))
     engine = DockerEngine()
     known = engine.client.api.inspect_image("oci-road/first:1")["RootFS"]["Layers"]
-    assert present_layers(engine, [*known[:-1], "sha256:" + "0" * 64], "") == len(known) - 1
+    assert KnownLayers(engine).present([*known[:-1], "sha256:" + "0" * 64]) == len(known) - 1
     second = pip_plan(tmp_path / "second", index, base_image, version="2.0")
     OciEngine().image(second, name="oci-road/second:1", options=BuildOptions(output="docker"))
     assert on_engine.run("oci-road/second:1", "greet").strip() == "hello, adder 2.0"
     assert Store().named("oci-road/second:1") is not None
+
+
+def test_a_large_image_is_loaded_while_it_is_assembled_and_leaves_nothing_else(
+    on_engine, base_image, tmp_path, monkeypatch
+):
+    from envbuild.engines.oci import into_docker
+
+    sent, send = [], into_docker.send
+    monkeypatch.setattr(into_docker, "send", lambda *said, **more: (sent.append(said[4]), send(*said, **more)))
+    names = ("one", "two", "three")
+    wheels = [on_disk(tmp_path / "wheels", name, "1.0", files={f"{name}/data": os.urandom(20 << 20)}) for name in names]
+    python = LockedPython(version="3.11", provider="base", interpreter="/usr/bin/python3.11")
+    made = plan(tmp_path, pip=wheels, base=locked(base_image), app=service(), python=python)
+    image = OciEngine(OciSettings(layers=4)).image(made, name="oci-road/large:1", options=BuildOptions(output="docker"))
+    assert sent[-1] == ("oci-road/large:1",)
+    assert () in sent
+    found = DockerEngine().client.api.images(all=True, filters={"label": into_docker.PARTIAL})
+    assert found == []
+    assert on_engine.run("oci-road/large:1", "python", "-c", "import sys; print(sys.prefix)").strip() == "/opt/env"
+    assert image.id == DockerEngine().inspect("oci-road/large:1").id
 
 
 def retried(ask, attempts=100):

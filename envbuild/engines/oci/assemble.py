@@ -44,17 +44,12 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assembled:
-    """An image in the store. `layers` are ours, above those of `base`; `source` has the base's blobs."""
+class Stack:
+    """Layers in the store above those of `base`, whose blobs `source` has."""
 
     base: ResolvedImage
     source: ImageSource = field(repr=False)
     layers: tuple[StoredLayer, ...]
-    manifest: Descriptor
-    config: Descriptor
-    config_data: bytes = field(repr=False)
-    manifest_data: bytes = field(repr=False)
-    missing: tuple[MissingLibrary, ...] = ()
 
     @property
     def diff_ids(self) -> tuple[str, ...]:
@@ -66,10 +61,31 @@ class Assembled:
         """The descriptors of all layers, bottom first."""
         return (*self.base.layers, *(one.descriptor for one in self.layers))
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembled(Stack):
+    """An image in the store."""
+
+    manifest: Descriptor
+    config: Descriptor
+    config_data: bytes = field(repr=False)
+    manifest_data: bytes = field(repr=False)
+    missing: tuple[MissingLibrary, ...] = ()
+
     @property
     def size(self) -> int:
         """What a registry sends for all of it, in bytes."""
         return self.config.size + sum(one.size for one in self.blobs)
+
+
+class Watcher:
+    """Is told of layers as soon as they are made, by several threads, so that they can be on their way meanwhile."""
+
+    def begin(self, source: ImageSource, base: ResolvedImage) -> None:
+        """Take note of what the layers will lie on."""
+
+    def made(self, number: int, layer: StoredLayer) -> None:
+        """Take note of layer `number`, counted from 0 above the base."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +100,14 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembler:
-    """Assembles images into `store`; `root` is where relative paths of a lock start. `made` is told of each layer at once."""
+    """Assembles images into `store`; `root` is where relative paths of a lock start."""
 
     settings: OciSettings = field(default_factory=OciSettings)
     store: Store = field(default_factory=Store)
     registry: RegistryClient = field(default_factory=RegistryClient)
     root: Path = Path()
     progress: Progress = SILENT
-    made: Callable[[StoredLayer], None] = lambda _: None
+    watcher: Watcher = field(default_factory=Watcher)
 
     def assemble(self, plan: Plan, *, previous: Sequence[Sequence[str]] = (), fresh: bool = False) -> Assembled:
         """Return the image of `plan`; `previous` are the packages of an earlier image's layers, `fresh` makes all anew.
@@ -108,6 +124,7 @@ class Assembler:
         base = source.resolve(plan.selection.platform)
         facts = base_facts(source, base, progress=self.progress)
         _check_base(plan, facts)
+        self.watcher.begin(source, base)
         with stage(plan.selection.conda, PREFIX, plan.selection.platform) as linked:
             drafts = [*self._drafts(plan, facts, linked, previous)]
             layers = self._layers(drafts, facts.places, linked, self._files(plan), fresh=fresh)
@@ -197,14 +214,14 @@ class Assembler:
             ThreadPoolExecutor(max_workers=workers, thread_name_prefix="layer") as pool,
         ):
 
-            def one(draft: _Draft, key: str, found: StoredLayer | None) -> StoredLayer:
+            def one(number: int, draft: _Draft, key: str, found: StoredLayer | None) -> StoredLayer:
                 made = found or self.store.layer(key, how, places, lambda tar: draft.write(tar, coming), fresh=fresh)
-                self.made(made)
+                self.watcher.made(number, made)
                 step.advance(1, draft.title)
                 return made
 
             try:
-                return list(pool.map(one, drafts, keys, known))
+                return list(pool.map(one, range(len(drafts)), drafts, keys, known))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

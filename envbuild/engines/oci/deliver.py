@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from envbuild.core.errors import EngineError, IntegrityError
 from envbuild.core.plan import Plan
@@ -13,6 +14,9 @@ from envbuild.engines.oci.earlier import previous_packages
 from envbuild.engines.oci.early_push import pushing_early
 from envbuild.engines.oci.output import Output
 from envbuild.engines.oci.outputs import push, write_docker_archive, write_layout, write_oci_archive
+
+if TYPE_CHECKING:
+    from envbuild.engines.oci.into_docker import IntoDocker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,26 +40,48 @@ def deliver(
         PlanError, NetworkError, IntegrityError, EngineError: it cannot be assembled, or not be taken there.
     """
     previous = previous_layers(assembler, plan)
-    with _sending(assembler, destination) as sending:
-        made = sending.assemble(plan, previous=previous, fresh=fresh)
-    try:
-        identity = _write(made, assembler, destination)
-    except IntegrityError:
-        assembler.store.forget([one.descriptor.digest for one in made.layers])
-        made = assembler.assemble(plan, previous=previous)
-        identity = _write(made, assembler, destination)
+    with _docker(assembler, destination) as docker:
+        with _watched(assembler, destination, docker) as watched:
+            made = watched.assemble(plan, previous=previous, fresh=fresh)
+        try:
+            identity = _write(made, assembler, destination, docker)
+        except IntegrityError:
+            assembler.store.forget([one.descriptor.digest for one in made.layers])
+            made = assembler.assemble(plan, previous=previous)
+            identity = _write(made, assembler, destination, docker)
     assembler.store.name(destination.names, made.manifest)
     return made, identity
 
 
 @contextmanager
-def _sending(assembler: Assembler, destination: Destination) -> Iterator[Assembler]:
-    """Yield what assembles, and sends each layer at once where a registry gets the image."""
-    if destination.output.kind != "registry":
-        yield assembler
+def _docker(assembler: Assembler, destination: Destination) -> Iterator[IntoDocker | None]:
+    """Yield the way into docker, if the image goes there.
+
+    Raises:
+        EngineError: it must, and docker does not answer.
+    """
+    if destination.docker is False:
+        yield None
         return
-    with pushing_early(assembler.registry, assembler.store, destination.names[1:]) as made:
-        yield replace(assembler, made=made)
+    from envbuild.engines.docker import DockerEngine
+    from envbuild.engines.oci.into_docker import into_docker
+
+    engine = DockerEngine()
+    reason = engine.available()
+    if reason is not None and destination.docker:
+        raise EngineError(reason)
+    with into_docker(engine, assembler.store, assembler.progress) if reason is None else nullcontext() as docker:
+        yield docker
+
+
+@contextmanager
+def _watched(assembler: Assembler, destination: Destination, docker: IntoDocker | None) -> Iterator[Assembler]:
+    """Yield what assembles, and sends each layer at once to where the image goes."""
+    if destination.output.kind == "registry":
+        with pushing_early(assembler.registry, assembler.store, destination.names[1:]) as watcher:
+            yield replace(assembler, watcher=watcher)
+    else:
+        yield assembler if docker is None else replace(assembler, watcher=docker)
 
 
 def previous_layers(assembler: Assembler, plan: Plan) -> Sequence[Sequence[str]]:
@@ -66,7 +92,7 @@ def previous_layers(assembler: Assembler, plan: Plan) -> Sequence[Sequence[str]]
     return previous_packages(earlier, assembler.store, assembler.registry, plan.selection.platform)
 
 
-def _write(made: Assembled, assembler: Assembler, destination: Destination) -> str:
+def _write(made: Assembled, assembler: Assembler, destination: Destination, docker: IntoDocker | None) -> str:
     names, store, path = destination.names, assembler.store, destination.output.path
     match destination.output.kind:
         case "oci":
@@ -79,17 +105,4 @@ def _write(made: Assembled, assembler: Assembler, destination: Destination) -> s
             push(made, store, assembler.registry, names[1:], assembler.progress)
         case "docker" | "store":
             pass  # the layers are in the store already
-    return made.config.digest if destination.docker is False else _load(made, assembler, destination)
-
-
-def _load(made: Assembled, assembler: Assembler, destination: Destination) -> str:
-    from envbuild.engines.docker import DockerEngine
-    from envbuild.engines.oci.into_docker import load
-
-    docker = DockerEngine()
-    reason = docker.available()
-    if reason is None:
-        return load(made, assembler.store, docker, destination.names, assembler.progress)
-    if destination.docker:
-        raise EngineError(reason)
-    return made.config.digest
+    return made.config.digest if docker is None else docker.load(made, names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from envbuild.core.errors import EnvbuildError, PlanError
 from envbuild.core.lock import PipFile
 from envbuild.core.progress import SILENT, Progress
+from envbuild.engines.oci.bytecode import Bytecode
 from envbuild.engines.oci.wheels import WheelUnit
 from envbuild.net.downloads import Download, DownloadCache
 from envbuild.net.http import HttpClient
@@ -38,9 +40,8 @@ class Files:
     ) -> Iterator[Fetching]:
         """Begin to fetch the wheels of `units`, eight at a time, and yield what gives each as soon as it is there.
 
-        With `compile_early` its bytecode is made then, too: layers of many small packages need not wait for each in turn.
+        With `compile_early` its bytecode is begun then, too, the first of `units` before the others.
         """
-        turns = threading.Semaphore((os.cpu_count() or 1) + 1)
         if not units:
             yield {}
             return
@@ -49,22 +50,20 @@ class Files:
         total = sum(one.size for one in units) or None
         with (
             progress.step(f"fetch {len(units)} wheels", total) as step,
+            _Compiling(stop) as compiling,
             ThreadPoolExecutor(max_workers=8, thread_name_prefix="fetch") as pool,
         ):
 
-            def one(unit: WheelUnit) -> WheelUnit:
+            def one(number: int, unit: WheelUnit) -> WheelUnit:
                 if stop.is_set():
                     raise EnvbuildError(f"{unit.name}: stopped")
                 path = client.path(_file(unit))
                 step.advance(unit.size, unit.name)
                 here = replace(unit, path=path, size=path.stat().st_size)
-                if compile_early:
-                    with turns:
-                        here.compiled()
-                return here
+                return replace(here, early=compiling.begin(number, here)) if compile_early else here
 
             try:
-                yield {(unit.name, unit.version): pool.submit(one, unit) for unit in units}
+                yield {(unit.name, unit.version): pool.submit(one, number, unit) for number, unit in enumerate(units)}
             finally:
                 stop.set()
 
@@ -101,6 +100,38 @@ class Files:
         if file.url.startswith("file://"):
             return Path(unquote(urlsplit(file.url).path))
         return None
+
+
+class _Compiling:
+    """Makes bytecode, for as many packages at a time as there are processors; of those that wait, the lowest number is next."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._waiting: queue.PriorityQueue[tuple[int, WheelUnit, Future[Bytecode]]] = queue.PriorityQueue()
+        self._pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="compile")
+
+    def __enter__(self) -> _Compiling:
+        self._pool.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def begin(self, number: int, unit: WheelUnit) -> Future[Bytecode]:
+        """Return what will have the bytecode of `unit`."""
+        future: Future[Bytecode] = Future()
+        self._waiting.put((number, unit, future))
+        self._pool.submit(self._next)
+        return future
+
+    def _next(self) -> None:
+        _, unit, future = self._waiting.get()
+        try:
+            if self._stop.is_set():
+                raise EnvbuildError(f"{unit.name}: stopped")
+            future.set_result(unit.compiled())
+        except BaseException as error:  # noqa: BLE001 - raised where the bytecode is asked for
+            future.set_exception(error)
 
 
 def _file(unit: WheelUnit) -> PipFile:

@@ -2,49 +2,197 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-import queue
 import threading
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-from envbuild.core.errors import EngineError
+from envbuild.core.errors import EngineError, EnvbuildError
+from envbuild.core.keys import sha256
 from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.docker import DockerEngine
-from envbuild.engines.oci.assemble import Assembled
-from envbuild.engines.oci.outputs import docker_archive
-from envbuild.engines.oci.store import Store
+from envbuild.engines.oci.assemble import Assembled, Stack, Watcher
+from envbuild.engines.oci.docker_load import send
+from envbuild.engines.oci.store import Store, StoredLayer
+from envbuild.net.images import ImageSource, ResolvedImage
 
 _MOST_IMAGES = 200
-_BLOCK = 1 << 20
+_WORTH_A_LOAD = 16 << 20
+"""Bytes of layers that are loaded before the image is complete: fewer come with the rest, as each load takes its time."""
+
+PARTIAL = "dev.envbuild.partial"
+"""The label of what an engine has of an image that is not complete yet."""
 
 
-def load(
-    image: Assembled, store: Store, engine: DockerEngine, names: Sequence[str], progress: Progress = SILENT
-) -> str:
-    """Load `image` into `engine` under `names` and return the id that it has there.
+@contextlib.contextmanager
+def into_docker(engine: DockerEngine, store: Store, progress: Progress = SILENT) -> Iterator[IntoDocker]:
+    """Yield the way of one image from `store` into `engine`."""
+    way = IntoDocker(engine, store, progress)
+    try:
+        yield way
+    finally:
+        way.close()
 
-    Raises:
-        EngineError: the engine does not take it.
+
+class IntoDocker(Watcher):
+    """Takes an image into a docker engine: layers while others are still being assembled, what is left in the end.
+
+    An engine keeps layers only for images. So what it has until then is an image without a name, which is removed afterwards.
     """
-    keeps = keeps_layers(engine)
-    present = present_layers(engine, image.diff_ids, image.config.digest) if keeps else 0
-    # a store of blobs would keep them uncompressed, and a distant engine gets fewer bytes
-    unpacked = keeps and urlsplit(os.environ.get("DOCKER_HOST") or "unix:").scheme == "unix"
-    with progress.step(f"load {len(image.diff_ids) - present} layers into docker") as step:
+
+    def __init__(self, engine: DockerEngine, store: Store, progress: Progress = SILENT) -> None:
+        """Go from `store` into `engine`."""
+        self._engine, self._store, self._progress = engine, store, progress
+        self._changed = threading.Condition()
+        self._layers: dict[int, StoredLayer] = {}
+        self._complete = False
+        self._thread: threading.Thread | None = None
+        self._partial: list[str] = []
+
+    def begin(self, source: ImageSource, base: ResolvedImage) -> None:
+        """Begin to load what is made, in a thread of its own."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._load_early, args=(source, base), name="early", daemon=True)
+            self._thread.start()
+
+    def made(self, number: int, layer: StoredLayer) -> None:
+        """Take note of a layer; it is loaded as soon as all below it are made."""
+        with self._changed:
+            self._layers[number] = layer
+            self._changed.notify()
+
+    def load(self, image: Assembled, names: Sequence[str]) -> str:
+        """Load what the engine lacks of `image` under `names`, and return the id that it has there.
+
+        Raises:
+            EngineError: the engine does not take it.
+        """
+        self._end_early()
+        present = self._known.present(image.diff_ids)
+        with self._progress.step(f"load {len(image.diff_ids) - present} layers into docker") as step:
+            try:
+                self._send(image, image.config_data, names, present)
+            except EngineError as error:
+                if not present:
+                    raise
+                # what a store says that it has and what it can use of it differ: then all of it
+                step.advance(0, str(error.problems[0].message)[:80])
+                self._send(image, image.config_data, names, 0)
+        found = self._engine.inspect(names[0])
+        if found is None:
+            raise EngineError(f"docker took the image {names[0]} but does not know it")
+        return found.id
+
+    def close(self) -> None:
+        """Remove what was loaded before the image was complete."""
+        self._end_early()
+        for identity in reversed(self._partial):
+            with contextlib.suppress(Exception):  # the engine went away: whoever prunes it finds it by its label
+                self._engine.client.api.remove_image(identity)
+
+    @cached_property
+    def _keeps_layers(self) -> bool:
+        return keeps_layers(self._engine)
+
+    @cached_property
+    def _known(self) -> KnownLayers:
+        return KnownLayers(self._engine if self._keeps_layers else None)
+
+    def _end_early(self) -> None:
+        with self._changed:
+            self._complete = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _load_early(self, source: ImageSource, base: ResolvedImage) -> None:
+        # what fails here is tried once more in the end, which says why
+        with contextlib.suppress(EnvbuildError):
+            loaded = 0
+            while self._keeps_layers and len(layers := self._above(loaded)) > loaded:
+                loaded = len(layers)
+                self._load_partial(Stack(base=base, source=source, layers=layers))
+
+    def _above(self, loaded: int) -> tuple[StoredLayer, ...]:
+        """Return the lowest layers as soon as they are more than `loaded` by enough; all that there are if no more will come."""
+        with self._changed:
+            while True:
+                layers = tuple(self._lowest())
+                if self._complete:
+                    return layers[:loaded]
+                if sum(one.plain_size for one in layers[loaded:]) >= _WORTH_A_LOAD:
+                    return layers
+                self._changed.wait()
+
+    def _lowest(self) -> Iterator[StoredLayer]:
+        number = 0
+        while number in self._layers:
+            yield self._layers[number]
+            number += 1
+
+    def _load_partial(self, image: Stack) -> None:
+        present = self._known.present(image.diff_ids)
+        if present == len(image.diff_ids):
+            return
+        told = {name: image.base.configuration[name] for name in _PLATFORM if name in image.base.configuration}
+        layers = {"type": "layers", "diff_ids": image.diff_ids}
+        config = json.dumps(
+            {**told, "config": {"Labels": {PARTIAL: "true"}}, "rootfs": layers}, sort_keys=True
+        ).encode()
+        self._send(image, config, (), present)
+        self._partial.append(f"sha256:{sha256(config)}")
+        self._known.add(image.diff_ids)
+
+    def _send(self, image: Stack, config: bytes, names: Sequence[str], present: int) -> None:
+        # a store of blobs would keep them uncompressed, and a distant engine gets fewer bytes
+        unpacked = self._keeps_layers and urlsplit(os.environ.get("DOCKER_HOST") or "unix:").scheme == "unix"
+        send(image, config, self._store, self._engine, names, present=present, unpacked=unpacked)
+
+
+_PLATFORM = ("architecture", "os", "variant")
+
+
+class KnownLayers:
+    """The layers of the images that an engine has, as far as was looked. None of them where there is no `engine`.
+
+    A layer is one only on top of the same layers below it, so that what counts is how two images begin.
+    """
+
+    def __init__(self, engine: DockerEngine | None) -> None:
+        """Look into `engine`."""
+        self._seen: list[Sequence[str]] = []
+        self._rest = _layers_of_images(engine) if engine is not None else iter(())
+
+    def add(self, diff_ids: Sequence[str]) -> None:
+        """Take note of layers that the engine got."""
+        self._seen.append(diff_ids)
+
+    def present(self, diff_ids: Sequence[str]) -> int:
+        """Return how many of the lowest of `diff_ids` the engine has."""
+        most = max((_shared(known, diff_ids) for known in self._seen), default=0)
+        # at most the last one is new, which is how most images differ: no need to look further
+        while most < len(diff_ids) - 1 and (known := self._next()) is not None:
+            self._seen.append(known)
+            most = max(most, _shared(known, diff_ids))
+        return most
+
+    def _next(self) -> Sequence[str] | None:
         try:
-            _send(image, store, engine, names, present, unpacked=unpacked)
-        except EngineError as error:
-            if not present:
-                raise
-            # what a store says that it has and what it can use of it differ: then all of it
-            step.advance(0, str(error.problems[0].message)[:80])
-            _send(image, store, engine, names, 0, unpacked=unpacked)
-    found = engine.inspect(names[0])
-    if found is None:
-        raise EngineError(f"docker took the image {names[0]} but does not know it")
-    return found.id
+            return next(self._rest, None)
+        except Exception:  # noqa: BLE001 - a guess that may fail: all layers are always right
+            return None
+
+
+def _layers_of_images(engine: DockerEngine) -> Iterator[Sequence[str]]:
+    api: Any = engine.client.api
+    # those with the time of what is reproducible come first: they are the likely ones
+    images = sorted(api.images(), key=lambda one: int(one.get("Created") or 0))
+    for image in images[:_MOST_IMAGES]:
+        yield api.inspect_image(str(image["Id"])).get("RootFS", {}).get("Layers") or ()
 
 
 def keeps_layers(engine: DockerEngine) -> bool:
@@ -56,34 +204,6 @@ def keeps_layers(engine: DockerEngine) -> bool:
     return not any("io.containerd.snapshotter" in str(value) for pair in status for value in pair)
 
 
-def present_layers(engine: DockerEngine, diff_ids: Sequence[str], image_id: str) -> int:
-    """Return how many of the lowest layers the engine has, as far as its images tell.
-
-    A layer is one only on top of the same layers below it, so that what counts is how two images begin.
-    """
-    most = 0
-    try:
-        for known in _known(engine, image_id):
-            most = max(most, _shared(known, diff_ids))
-            if most >= len(diff_ids) - 1:
-                break  # at most the last one is new, which is how most images differ
-    except Exception:  # noqa: BLE001 - a guess that may fail: all layers are always right
-        return 0
-    return most
-
-
-def _known(engine: DockerEngine, image_id: str) -> Iterator[Sequence[str]]:
-    api = engine.client.api
-    identities = [str(one["Id"]) for one in api.images()[:_MOST_IMAGES]]
-    for identity in sorted(identities, key=lambda one: one != image_id):
-        yield _attributes(api, identity).get("RootFS", {}).get("Layers") or ()
-
-
-def _attributes(api: Any, identity: str) -> dict[str, Any]:
-    found: dict[str, Any] = api.inspect_image(identity)
-    return found
-
-
 def _shared(known: Sequence[str], wanted: Sequence[str]) -> int:
     count = 0
     for one, other in zip(known, wanted, strict=False):
@@ -91,76 +211,3 @@ def _shared(known: Sequence[str], wanted: Sequence[str]) -> int:
             break
         count += 1
     return count
-
-
-def _send(
-    image: Assembled, store: Store, engine: DockerEngine, names: Sequence[str], present: int, *, unpacked: bool
-) -> None:
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
-
-    with _Pipe(lambda write: docker_archive(image, store, names, write, present=present, unpacked=unpacked)) as body:
-        try:
-            for event in _load(engine.client.api, body) or ():
-                if "error" in event:
-                    raise EngineError(f"docker cannot load the image: {event['error']}")
-        except (DockerException, RequestException) as error:
-            if body.failure is not None:
-                raise body.failure from error
-            raise EngineError(f"docker cannot load the image: {error}") from error
-
-
-def _load(api: Any, body: Any) -> list[dict[str, Any]]:
-    return list(api.load_image(body, quiet=True) or ())
-
-
-class _Pipe:
-    """What one thread writes, as the blocks that another reads: an archive is never whole in memory or on disk."""
-
-    def __init__(self, produce: Any) -> None:
-        self._produce = produce
-        self._blocks: queue.Queue[bytes | None] = queue.Queue(maxsize=8)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="archive", daemon=True)
-        self._waiting = bytearray()
-        self.failure: Exception | None = None
-
-    def __enter__(self) -> _Pipe:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-        if self.failure is not None and not isinstance(self.failure, BrokenPipeError):
-            raise self.failure
-
-    def __iter__(self) -> Iterator[bytes]:
-        while (block := self._blocks.get()) is not None:
-            yield block
-        if self.failure is not None:
-            raise self.failure
-
-    def _run(self) -> None:
-        try:
-            self._produce(self._write)
-            self._put(bytes(self._waiting))
-        except Exception as error:  # noqa: BLE001 - raised where the blocks are read
-            self.failure = error
-        self._put(None)
-
-    def _write(self, data: bytes) -> None:
-        self._waiting += data
-        if len(self._waiting) >= _BLOCK:
-            self._put(bytes(self._waiting))
-            self._waiting.clear()
-
-    def _put(self, block: bytes | None) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._blocks.put(block, timeout=0.2)
-            except queue.Full:
-                continue
-            return
-        if block is not None:
-            raise BrokenPipeError

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from envbuild.core.errors import FileError
+from envbuild.core.keys import sha256
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
-from envbuild.engines.oci.assemble import Assembled
+from envbuild.engines.oci.assemble import Assembled, Stack
 from envbuild.engines.oci.compression import plain
 from envbuild.engines.oci.store import LAYOUT, REF_NAME, Store
 from envbuild.engines.oci.tar import Places, TarWriter
@@ -64,11 +65,12 @@ def write_docker_archive(image: Assembled, store: Store, path: Path, names: Sequ
         FileError: it cannot be written; nothing is left then.
     """
     with _new_file(path) as file:
-        docker_archive(image, store, names, file.write)
+        docker_archive(image, image.config_data, store, names, file.write)
 
 
 def docker_archive(
-    image: Assembled,
+    image: Stack,
+    config: bytes,
     store: Store,
     names: Sequence[str],
     write: Callable[[bytes], object],
@@ -76,17 +78,17 @@ def docker_archive(
     present: int = 0,
     unpacked: bool = False,
 ) -> None:
-    """Write a docker-archive with all layers but the lowest `present`, which its reader has already.
+    """Write a docker-archive of the configuration `config` and all layers but the lowest `present`, which its reader has already.
 
     With `unpacked` our own layers are in it uncompressed, which spares a reader that is near what takes it longest.
     """
     sizes = {one.descriptor.digest: one.plain_size for one in image.layers} if unpacked else {}
-    config = f"{image.config.digest.partition(':')[2]}.json"
+    name_of_config = f"{sha256(config)}.json"
     layers = [f"{digest.partition(':')[2]}/layer.tar" for digest in image.diff_ids]
-    manifest = [{"Config": config, "RepoTags": [tagged(name) for name in names], "Layers": layers}]
+    manifest = [{"Config": name_of_config, "RepoTags": [tagged(name) for name in names], "Layers": layers}]
     tar = TarWriter(write, _FLAT)
     tar.content("manifest.json", json.dumps(manifest, separators=(",", ":")).encode())
-    tar.content(config, image.config_data)
+    tar.content(name_of_config, config)
     written: set[str] = set()
     for name, descriptor in list(zip(layers, image.blobs, strict=True))[present:]:
         if name not in written:
@@ -133,7 +135,7 @@ def push_blobs_of(
     push_blobs(client, reference, blobs, progress=progress)
 
 
-def opener(image: Assembled, store: Store, descriptor: Descriptor) -> Callable[[], BinaryIO]:
+def opener(image: Stack, store: Store, descriptor: Descriptor) -> Callable[[], BinaryIO]:
     """Return what opens the blob `descriptor` of `image`, wherever it lies."""
     if descriptor in image.base.layers:
         return lambda: image.source.blob(descriptor)

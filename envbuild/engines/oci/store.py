@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from envbuild.core.errors import FileError, IntegrityError
-from envbuild.engines.oci.compression import Method
+from envbuild.engines.oci.compression import Compressor, Method
 from envbuild.engines.oci.tar import Places, TarWriter
 from envbuild.files import cache_root, exclusive, sha256_of, write_atomic
 from envbuild.net.images import Descriptor, digest_of
@@ -28,6 +29,8 @@ from envbuild.net.media_types import OCI_INDEX
 
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 REF_NAME = "org.opencontainers.image.ref.name"
+_MEMBER = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF))
+"""The header of a gzip member: deflate, no name, no time, from an unknown system."""
 _ABANDONED = 3600
 """Seconds after which a half-written file is nobody's any more."""
 
@@ -160,7 +163,7 @@ class Store:
     def _make(self, method: Method, places: Places, write: Callable[[TarWriter], Any]) -> StoredLayer:
         with self._part() as (path, file):
             sink = _Sink(file, method)
-            tar = TarWriter(sink.write, places)
+            tar = TarWriter(sink.write, places, sink.keeping if method.keeps else None)
             told = write(tar)
             tar.end()
             descriptor = sink.end()
@@ -188,7 +191,8 @@ class _Sink:
     """Takes a tar, and knows both digests and sizes at its end."""
 
     def __init__(self, file: BinaryIO, method: Method) -> None:
-        self._file, self._compressor, self._media_type = file, method.start(), method.media_type
+        self._file, self._method = file, method
+        self._compressor: Compressor | None = None
         self._plain, self._packed, self._size = hashlib.sha256(), hashlib.sha256(), 0
         self.plain_size = 0
         self._waiting = io.BytesIO()
@@ -199,24 +203,45 @@ class _Sink:
         if self._waiting.tell() >= 1 << 20:
             self._pass_on()
 
+    @contextlib.contextmanager
+    def keeping(self, crc: int, size: int) -> Iterator[Callable[[bytes, bytes], None]]:
+        """Yield what takes a file with its deflate stream, which becomes a gzip member of its own (RFC 1952, 2.2)."""
+        self._end_compressed()
+        self._put(_MEMBER)
+        yield self._keep
+        self._put(struct.pack("<II", crc, size & 0xFFFFFFFF))
+
+    def _keep(self, data: bytes, packed: bytes) -> None:
+        self._plain.update(data)
+        self.plain_size += len(data)
+        self._put(packed)
+
     @property
     def diff_id(self) -> str:
         return f"sha256:{self._plain.hexdigest()}"
 
     def end(self) -> Descriptor:
-        self._pass_on()
-        self._put(self._compressor.flush())
+        self._end_compressed()
         self._file.flush()
         os.fchmod(self._file.fileno(), 0o644)
         digest = f"sha256:{self._packed.hexdigest()}"
-        return Descriptor(media_type=self._media_type, digest=digest, size=self._size)
+        return Descriptor(media_type=self._method.media_type, digest=digest, size=self._size)
 
     def _pass_on(self) -> None:
         data = self._waiting.getvalue()
         self._waiting = io.BytesIO()
+        if not data:
+            return
         self._plain.update(data)
         self.plain_size += len(data)
+        self._compressor = self._compressor or self._method.start()
         self._put(self._compressor.compress(data))
+
+    def _end_compressed(self) -> None:
+        self._pass_on()
+        if self._compressor is not None:
+            self._put(self._compressor.flush())
+            self._compressor = None
 
     def _put(self, data: bytes) -> None:
         self._packed.update(data)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from typing import BinaryIO
+from contextlib import AbstractContextManager
+from typing import BinaryIO, Protocol
 
 from envbuild.context import EPOCH
 from envbuild.core.errors import IntegrityError
@@ -17,7 +18,28 @@ _CHUNK = 1 << 20
 _NAME, _LINK, _SIZE = 100, 100, 8**11
 _FILE, _SYMLINK, _FOLDER, _PAX = b"0", b"2", b"5", b"x"
 
+_WORTH_KEEPING = 1 << 12
+
 Write = Callable[[bytes], object]
+Keep = Callable[[bytes, bytes], object]
+"""Takes the next bytes of a file, and those of its deflate stream."""
+
+
+class Packed(Protocol):
+    """Content whose deflate stream is known while it is read."""
+
+    @property
+    def crc(self) -> int:
+        """The CRC-32 that the content turns out to have."""
+        ...
+
+    def taken(self) -> bytes:
+        """Return what the last `read` of the content went through of the deflate stream."""
+        ...
+
+
+Keeping = Callable[[int, int], AbstractContextManager[Keep]]
+"""From CRC-32 and size to what takes a file that is compressed already."""
 
 
 class Places:
@@ -62,9 +84,9 @@ class Places:
 class TarWriter:
     """Writes the members of one layer. All paths are absolute in the image; the folders above a member come by themselves."""
 
-    def __init__(self, write: Write, places: Places | None = None) -> None:
-        """Write through `write`."""
-        self._write, self._places = write, places or Places()
+    def __init__(self, write: Write, places: Places | None = None, keeping: Keeping | None = None) -> None:
+        """Write through `write`; what is compressed already, through `keeping`."""
+        self._write, self._places, self._keeping = write, places or Places(), keeping
         self._folders: set[str] = set()
         self._placed: dict[str, str] = {}
 
@@ -81,22 +103,22 @@ class TarWriter:
         place = self._place(path)
         self._write(header(place, _SYMLINK, mode=0o777, link=target))
 
-    def file(self, path: str, size: int, stream: BinaryIO, *, mode: int = 0o644) -> None:
-        """Write a file of `size` bytes.
+    def file(self, path: str, size: int, stream: BinaryIO, *, mode: int = 0o644, packed: Packed | None = None) -> None:
+        """Write a file of `size` bytes; `packed` tells of the deflate stream that `stream` is read from, if there is one.
 
         Raises:
             IntegrityError: `stream` has more or fewer.
         """
         place = self._place(path)
         self._write(header(place, _FILE, mode=mode, size=size))
-        left = size
-        while data := stream.read(min(left + 1, _CHUNK)):
-            left -= len(data)
-            if left < 0:
-                break
-            self._write(data)
-        if left:
-            raise IntegrityError(f"{path}: {'more' if left < 0 else 'fewer'} than the {size} bytes that were promised")
+        if packed is None or self._keeping is None or size < _WORTH_KEEPING:
+            for data in _pieces(path, size, stream):
+                self._write(data)
+        else:
+            with self._keeping(packed.crc, size) as keep:
+                for data in _pieces(path, size, stream):
+                    keep(data, packed.taken())
+                keep(b"", packed.taken())
         self._write(bytes(-size % _BLOCK))
 
     def content(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
@@ -127,6 +149,17 @@ class TarWriter:
                 self._write(header(f"{folder}/", _FOLDER, mode=0o755))
 
 
+def _pieces(path: str, size: int, stream: BinaryIO) -> Iterator[bytes]:
+    left = size
+    while data := stream.read(min(left + 1, _CHUNK)):
+        left -= len(data)
+        if left < 0:
+            break
+        yield data
+    if left:
+        raise IntegrityError(f"{path}: {'more' if left < 0 else 'fewer'} than the {size} bytes that were promised")
+
+
 def header(name: str, kind: bytes, *, mode: int, size: int = 0, link: str = "", owner: int = 0) -> bytes:
     """Return the header of one member, preceded by a pax header where ustar cannot hold a value."""
     records = {}
@@ -148,16 +181,15 @@ def _fit(text: str, size: int) -> bytes:
 
 
 def _block(name: bytes, kind: bytes, mode: int, size: int, *, link: bytes = b"", owner: int = 0) -> bytes:
-    def octal(value: int, width: int) -> bytes:
-        return b"%0*o\0" % (width - 1, value)
+    numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (mode & 0o7777, owner, owner, size, EPOCH)
+    # the checksum is that of a header with spaces in its place; zeros add nothing to it
+    checksum = sum(name) + sum(numbers) + sum(kind) + sum(link) + _SUM_OF_REST
+    parts = (name.ljust(_NAME, b"\0"), numbers, b"%06o\0 " % checksum, kind, link.ljust(_LINK, b"\0"), _REST)
+    return b"".join(parts)
 
-    fields = [
-        *(name.ljust(_NAME, b"\0"), octal(mode & 0o7777, 8), octal(owner, 8), octal(owner, 8)),
-        *(octal(size, 12), octal(EPOCH, 12)),
-        *(b" " * 8, kind, link.ljust(_LINK, b"\0"), b"ustar\0" + b"00", bytes(64), octal(0, 8), octal(0, 8)),
-    ]
-    block = b"".join(fields).ljust(_BLOCK, b"\0")
-    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+
+_REST = b"ustar\0" + b"00" + bytes(64) + b"%07o\0%07o\0" % (0, 0) + bytes(167)
+_SUM_OF_REST = sum(_REST) + sum(b" " * 8)
 
 
 def _record(key: str, value: str) -> bytes:

@@ -12,9 +12,9 @@ from typing import IO, BinaryIO, Protocol, cast
 from envbuild.core.errors import PlanError, Problem
 from envbuild.engines.elf import MAGIC, ElfFile, read_elf
 from envbuild.engines.oci.bytecode import Interpreter
-from envbuild.engines.oci.tar import TarWriter
+from envbuild.engines.oci.tar import Packed, TarWriter
 
-_SMALL = 8 << 20
+_SMALL = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +93,11 @@ class Recorder:
         """Write into `tar`."""
         self._tar, self.told = tar, Told()
 
-    def file(self, path: str, size: int, stream: BinaryIO, *, mode: int) -> bytes:
-        """Write a file of `size` bytes and return its SHA-256."""
+    def file(self, path: str, size: int, stream: BinaryIO, *, mode: int, packed: Packed | None = None) -> bytes:
+        """Write a file of `size` bytes (see `TarWriter.file`) and return its SHA-256."""
         hashing = _Hashing(stream, keep=size <= _SMALL)
         with hashing:
-            self._tar.file(path, size, cast("BinaryIO", hashing), mode=mode)
+            self._tar.file(path, size, cast("BinaryIO", hashing), mode=mode, packed=packed)
             if (elf := hashing.elf()) is not None:
                 self.told.elf.append((path, elf))
         self.told.files.append((path, hashing.digest.hexdigest(), size))

@@ -11,6 +11,7 @@ import posixpath
 import stat
 import zipfile
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +28,8 @@ from envbuild.core.archives import ZIP_DAMAGES
 from envbuild.core.errors import PlanError
 from envbuild.core.selection import Chosen
 from envbuild.engines.oci.bytecode import Bytecode, compile_modules
-from envbuild.engines.oci.compression import fast_inflating, inflating_errors
+from envbuild.engines.oci.compression import inflating_errors
+from envbuild.engines.oci.member import Member
 from envbuild.engines.oci.tar import TarWriter
 from envbuild.engines.oci.units import Recorder, Surroundings, Told, checked_path
 
@@ -44,12 +46,13 @@ _WRONG: tuple[type[Exception], ...] = (InstallerError, *_DAMAGES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelUnit:
-    """A distribution that is installed from the wheel `path`, a verified file."""
+    """A distribution that is installed from the wheel `path`, a verified file; `early` will have its bytecode, if it was begun."""
 
     chosen: Chosen
     size: int
     surroundings: Surroundings
     path: Path | None = None
+    early: Future[Bytecode] | None = None
 
     @property
     def name(self) -> str:
@@ -87,9 +90,9 @@ class WheelUnit:
         assert self.path is not None  # noqa: S101 - fetched by the engine before it writes
         destination = _Destination(tar, self)
         try:
-            with zipfile.ZipFile(self.path) as archive:
+            with self.path.open("rb") as file, zipfile.ZipFile(file) as archive:
                 self._check_size(archive)
-                install(_SortedWheel(archive, self._filename), destination, dict(self._added()))
+                install(_SortedWheel(file, archive, self._filename), destination, dict(self._added()))
         except _WRONG as error:
             raise PlanError(f"{self._filename}: the wheel cannot be installed: {error}") from error
         except OSError as error:
@@ -100,20 +103,26 @@ class WheelUnit:
         return destination.recorder.told
 
     def compiled(self) -> Bytecode:
-        """Return the bytecode of its modules; it is remembered, so that it may be asked for early.
+        """Return the bytecode of its modules; it is remembered.
 
         Raises:
             PlanError: it is no wheel.
             EngineError: the interpreter failed.
         """
+        if self.early is not None:
+            return self.early.result()
         interpreter = self.surroundings.interpreter
         if interpreter is None or self.path is None:
             return Bytecode(paths={})
         try:
-            with zipfile.ZipFile(self.path) as archive:
+            with self.path.open("rb") as file, zipfile.ZipFile(file) as archive:
                 modules = _modules(archive.namelist(), self.surroundings.site_packages)
                 key = [str(part) for part in self.identity]
-                return compile_modules(interpreter, key, modules, archive.read) if modules else Bytecode(paths={})
+                if not modules:
+                    return Bytecode(paths={})
+                return compile_modules(
+                    interpreter, key, modules, lambda name: Member(file, archive.getinfo(name)).read()
+                )
         except _DAMAGES as error:
             raise PlanError(f"{self._filename}: the wheel cannot be installed: {error}") from error
 
@@ -158,11 +167,12 @@ def _modules(names: Iterable[str], site_packages: str) -> dict[str, str]:
 class _SortedWheel(WheelFile):
     """A wheel whose members come sorted, each knowing its size, and without the bytecode that somebody else compiled."""
 
-    def __init__(self, archive: zipfile.ZipFile, filename: str) -> None:
+    def __init__(self, file: BinaryIO, archive: zipfile.ZipFile, filename: str) -> None:
         # the file lies in the cache under its hash: its own name comes from the lock
         name = parse_wheel_filename(filename)
         super(WheelFile, self).__init__(distribution=name.distribution, version=name.version)
         self._zipfile = self._archive = archive
+        self._file = file
 
     def get_contents(self) -> Iterator[WheelContentElement]:
         seen: set[str] = set()
@@ -175,19 +185,7 @@ class _SortedWheel(WheelFile):
             seen.add(name)
             mode = item.external_attr >> 16
             executable = bool(mode and stat.S_ISREG(mode) and mode & 0o111)
-            with fast_inflating(self._archive.open(item)) as stream:
-                yield (name, "", ""), cast("BinaryIO", _Member(stream, item.file_size, name)), executable
-
-
-class _Member:
-    """A member of the archive while it is read."""
-
-    def __init__(self, stream: Any, size: int, name: str) -> None:
-        self._stream, self.size, self.name = stream, size, name
-
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self._stream.read(size)
-        return data
+            yield (name, "", ""), cast("BinaryIO", Member(self._file, item)), executable
 
 
 class _Destination(WheelDestination):
@@ -213,13 +211,14 @@ class _Destination(WheelDestination):
     def write_file(self, scheme: Scheme, path: Any, stream: BinaryIO, is_executable: bool) -> RecordEntry:
         target = checked_path(self._folders[scheme], str(path), self._unit.name)
         mode = 0o755 if is_executable else 0o644
-        if not isinstance(stream, _Member):
+        if not isinstance(stream, Member):
             data = stream.read()
             return _entry(str(path), self.recorder.content(target, data, mode=mode), len(data))
         if scheme == "scripts" and stream.size <= _LARGEST_SCRIPT:
             data = self._with_interpreter(stream.read())
             return _entry(str(path), self.recorder.content(target, data, mode=mode), len(data))
-        return _entry(str(path), self.recorder.file(target, stream.size, stream, mode=mode), stream.size)
+        packed = stream if stream.is_deflated else None
+        return _entry(str(path), self.recorder.file(target, stream.size, stream, mode=mode, packed=packed), stream.size)
 
     def finalize_installation(
         self, scheme: Scheme, record_file_path: str, records: Iterable[tuple[Scheme, RecordEntry]]

@@ -396,7 +396,7 @@ def test_a_docker_that_is_near_gets_layers_unpacked(tmp_path, base, packages, co
     assembler = Assembler(settings=OciSettings(load=False, compression=compression))
     made = assembler.assemble(plan(tmp_path, pip=packages, base=base))
     with (tmp_path / "image.tar").open("wb") as file:
-        docker_archive(made, assembler.store, ["demo/image:1"], file.write, unpacked=True)
+        docker_archive(made, made.config_data, assembler.store, ["demo/image:1"], file.write, unpacked=True)
     image = image_source(tmp_path / "image.tar").resolve(LINUX)
     assert image.diff_ids == made.diff_ids
     with tarfile.open(tmp_path / "image.tar") as archive:

@@ -1,14 +1,17 @@
 import gzip
 import hashlib
+import io
 import json
 import os
 import tarfile
 import threading
+import zipfile
 
 import pytest
 
 from envbuild.core.errors import IntegrityError
-from envbuild.engines.oci.compression import method
+from envbuild.engines.oci.compression import method, plain
+from envbuild.engines.oci.member import Member
 from envbuild.engines.oci.store import Store
 from envbuild.engines.oci.tar import Places
 
@@ -139,3 +142,53 @@ def test_a_damaged_small_blob_is_as_good_as_none(store):
     assert store.read(added) is None
     assert store.add(b"{}", "application/json") == added
     assert store.read(added) == b"{}"
+
+
+def wheel_member(content):
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        new.writestr("pkg/data.bin", content)
+    with zipfile.ZipFile(target) as archive:
+        item = archive.getinfo("pkg/data.bin")
+    target.seek(item.header_offset + 30 + len("pkg/data.bin"))
+    packed = target.read(item.compress_size)
+    return Member(target, item), packed
+
+
+def writing(member):
+    def write(tar):
+        tar.content("/opt/env/before", b"before")
+        tar.file("/opt/env/data.bin", member.size, member, packed=member)
+        tar.content("/opt/env/after", b"after")
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "kept"),
+    [
+        ("gzip", b"some text, " * 90000, True),
+        ("gzip", os.urandom(3 << 20), True),
+        ("gzip", b"small", False),
+        ("zlib", b"some text, " * 90000, False),
+        ("none", b"some text, " * 90000, False),
+    ],
+)
+def test_what_a_wheel_has_compressed_stays_as_it_is(store, kind, content, kept):
+    member, packed = wheel_member(content)
+    made = store.layer("e" * 64, method(kind), Places(), writing(member))
+    blob = store.blob_path(made.descriptor.digest).read_bytes()
+    assert (packed in blob) == kept
+    text = blob if kind == "none" else gzip.decompress(blob)
+    assert made.diff_id == f"sha256:{hashlib.sha256(text).hexdigest()}"
+    assert made.plain_size == len(text)
+    with tarfile.open(fileobj=io.BytesIO(text), mode="r:") as archive:
+        assert archive.extractfile("opt/env/data.bin").read() == content
+        assert archive.extractfile("opt/env/after").read() == b"after"
+
+
+def test_a_layer_with_what_is_kept_is_inflated_by_what_reads_it(store):
+    member, _ = wheel_member(os.urandom(1 << 20))
+    made = store.layer("f" * 64, GZIP, Places(), writing(member))
+    with store.open(made.descriptor) as blob, plain(blob, made.descriptor.media_type) as text:
+        assert f"sha256:{hashlib.sha256(text.read()).hexdigest()}" == made.diff_id

@@ -1,0 +1,164 @@
+"""The way into an engine that keeps layers for images only, as docker's `load` does."""
+
+import io
+import json
+import tarfile
+import time
+
+import pytest
+
+from envbuild.core.errors import EngineError
+from envbuild.engines.oci import into_docker as module
+from envbuild.engines.oci.assemble import Assembler
+from envbuild.engines.oci.into_docker import PARTIAL, KnownLayers, into_docker
+from envbuild.engines.oci.settings import OciSettings
+from envbuild.engines.protocol import ImageInfo
+from tests.oci.making import MERGED_USR, layout, on_disk, plan, service
+
+NAMES = ("demo/image:1", "demo/other:2")
+
+
+class Daemon:
+    """An engine and its API: layers by image, ids by name, and of each load how many layers it left out, and the names."""
+
+    def __init__(self, *, blobs=False, refuses=0):
+        self.client = self.api = self
+        self.layers, self.named, self.loads, self.removed = {}, {}, [], []
+        self.blobs, self.refuses = blobs, refuses
+
+    def info(self):
+        return {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]] if self.blobs else []}
+
+    def images(self):
+        return [{"Id": identity, "Created": 1} for identity in self.layers]
+
+    def inspect_image(self, identity):
+        return {"RootFS": {"Layers": self.layers[identity]}}
+
+    def inspect(self, name):
+        return ImageInfo(id=self.named[name], size=1) if name in self.named else None
+
+    def remove_image(self, identity):
+        self.removed.append(identity)
+        del self.layers[identity]
+
+    def load_image(self, body, *, quiet):
+        assert quiet
+        data = b"".join(body)
+        if self.refuses:
+            self.refuses -= 1
+            return [{"error": "there is no room"}]
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            files = {one.name: archive.extractfile(one).read() for one in archive}
+        (entry,) = json.loads(files["manifest.json"])
+        config = json.loads(files[entry["Config"]])
+        diff_ids = config["rootfs"]["diff_ids"]
+        present = sum(one not in files for one in entry["Layers"])
+        assert all(one in files for one in entry["Layers"][present:])
+        assert not present or any(kept[:present] == diff_ids[:present] for kept in self.layers.values())
+        assert (PARTIAL in (config["config"].get("Labels") or {})) == (not entry["RepoTags"])
+        identity = f"sha256:{entry['Config'].removesuffix('.json')}"
+        self.layers[identity] = diff_ids
+        self.named |= dict.fromkeys(entry["RepoTags"], identity)
+        self.loads.append((present, len(diff_ids), tuple(entry["RepoTags"])))
+        return []
+
+
+@pytest.fixture
+def assembler(monkeypatch):
+    monkeypatch.setattr(module, "_WORTH_A_LOAD", 1)
+    return Assembler(settings=OciSettings(load=False, layers=3))
+
+
+@pytest.fixture
+def made(tmp_path, assembler):
+    wheels = [
+        on_disk(tmp_path / "wheels", name, "1.0", files={f"{name}/data": bytes(3 << 20)}) for name in ("one", "two")
+    ]
+    return assembler.assemble(plan(tmp_path, pip=wheels, base=layout(tmp_path / "base", MERGED_USR), app=service()))
+
+
+def until(condition):
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not happen")
+
+
+def test_layers_are_loaded_from_the_bottom_while_others_are_made(made, assembler):
+    daemon = Daemon()
+    base = len(made.base.diff_ids)
+    with into_docker(daemon, assembler.store) as way:
+        way.begin(made.source, made.base)
+        way.made(1, made.layers[1])
+        time.sleep(0.05)
+        assert daemon.loads == []
+        way.made(0, made.layers[0])
+        until(lambda: daemon.loads)
+        for number, layer in enumerate(made.layers[2:], 2):
+            way.made(number, layer)
+        until(lambda: len(daemon.loads) == 2)
+        assert way.load(made, NAMES) == made.config.digest
+    whole = len(made.diff_ids)
+    assert daemon.loads == [(0, base + 2, ()), (base + 2, whole, ()), (whole, whole, NAMES)]
+    assert daemon.layers == {made.config.digest: list(made.diff_ids)}
+    assert set(daemon.named) == set(NAMES)
+    assert len(daemon.removed) == 2
+
+
+def test_what_an_engine_got_of_an_image_that_is_refused_goes(made, assembler):
+    daemon = Daemon()
+
+    def refused():
+        with into_docker(daemon, assembler.store) as way:
+            way.begin(made.source, made.base)
+            way.made(0, made.layers[0])
+            until(lambda: daemon.loads)
+            raise EngineError("two packages clash")
+
+    with pytest.raises(EngineError, match="clash"):
+        refused()
+    assert daemon.layers == {}
+
+
+def test_an_engine_that_has_all_layers_already_gets_none_early(made, assembler):
+    daemon = Daemon()
+    daemon.layers["sha256:other"] = list(made.diff_ids)
+    with into_docker(daemon, assembler.store) as way:
+        way.begin(made.source, made.base)
+        for number, layer in enumerate(made.layers):
+            way.made(number, layer)
+        way.load(made, NAMES)
+    assert daemon.loads == [(len(made.diff_ids), len(made.diff_ids), NAMES)]
+
+
+def test_an_engine_that_keeps_blobs_gets_the_whole_in_the_end(made, assembler):
+    daemon = Daemon(blobs=True)
+    with into_docker(daemon, assembler.store) as way:
+        way.begin(made.source, made.base)
+        for number, layer in enumerate(made.layers):
+            way.made(number, layer)
+        way.load(made, NAMES)
+    assert daemon.loads == [(0, len(made.diff_ids), NAMES)]
+
+
+def test_what_fails_early_is_done_in_the_end(made, assembler):
+    daemon = Daemon(refuses=1)
+    with into_docker(daemon, assembler.store) as way:
+        way.begin(made.source, made.base)
+        way.made(0, made.layers[0])
+        until(lambda: not daemon.refuses)
+        way.load(made, NAMES)
+    assert daemon.loads == [(0, len(made.diff_ids), NAMES)]
+
+
+def test_what_fails_in_the_end_is_said(made, assembler):
+    with into_docker(Daemon(refuses=2), assembler.store) as way, pytest.raises(EngineError, match="no room"):
+        way.load(made, NAMES)
+
+
+def test_layers_count_only_above_the_same_layers():
+    known = KnownLayers(None)
+    known.add(["a", "b", "c"])
+    assert [known.present(one) for one in (["a", "b", "x"], ["b", "c"], ["a", "b", "c", "d"])] == [2, 0, 3]
