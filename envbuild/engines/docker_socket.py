@@ -1,14 +1,16 @@
-"""Two questions to docker's Unix socket with the standard library alone: importing the `docker` package takes longer than the answers.
+"""Docker's Unix socket with the standard library alone: importing the `docker` package takes longer than most answers.
 
-An image that exists already is found this way before anything else is loaded (Docker Engine API, `GET /_ping` and
-`GET /images/{name}/json`). Whatever else is asked, or goes wrong, is the `docker` package's.
+An image that exists already is found this way before anything else is loaded, and one that was just assembled is handed over
+(Docker Engine API: `GET /_ping`, `GET /images/{name}/json`, `POST /images/load`, …). Whatever else is asked is the `docker` package's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -17,13 +19,13 @@ USUAL = "unix:///var/run/docker.sock"
 
 def answers(timeout: float) -> bool:
     """Tell whether an engine answers on the socket within `timeout` seconds; False where it is reached in another way."""
-    answer = _get("/_ping", timeout)
+    answer = ask("GET", "/_ping", timeout)
     return answer is not None and answer[0] == 200
 
 
 def image_attributes(name: str, timeout: float) -> dict[str, Any] | None:
     """Return what the engine says of the image `name`, an empty one where it has none, None where it cannot be asked so."""
-    answer = _get(f"/images/{quote(name, safe='/:@')}/json", timeout)
+    answer = ask("GET", f"/images/{quote(name, safe='/:@')}/json", timeout)
     if answer is None or answer[0] not in (200, 404):
         return None
     if answer[0] == 404:
@@ -35,15 +37,33 @@ def image_attributes(name: str, timeout: float) -> dict[str, Any] | None:
     return said if isinstance(said, dict) and said else None
 
 
-def _get(path: str, timeout: float) -> tuple[int, bytes] | None:
-    host = os.environ.get("DOCKER_HOST") or USUAL
-    if not host.startswith("unix://") or not hasattr(socket, "AF_UNIX"):
+def is_near() -> bool:
+    """Tell whether the engine is one that is reached by a Unix socket."""
+    return (os.environ.get("DOCKER_HOST") or USUAL).startswith("unix://") and hasattr(socket, "AF_UNIX")
+
+
+def api_version(timeout: float) -> tuple[int, ...]:
+    """Return the version of the API that the engine speaks, (1, 41); nothing where it cannot be asked so."""
+    found = _exchange("GET", "/_ping", timeout)
+    for line in found[1].splitlines() if found is not None else ():
+        name, _, value = line.decode("latin-1").partition(":")
+        if name.lower() == "api-version" and value.strip().replace(".", "").isdigit():
+            return tuple(int(part) for part in value.strip().split("."))
+    return ()
+
+
+def ask(method: str, path: str, timeout: float) -> tuple[int, bytes] | None:
+    """Return the status and the body of the engine's answer, None where it cannot be asked so."""
+    found = _exchange(method, path, timeout)
+    return (found[0], found[2]) if found is not None else None
+
+
+def _exchange(method: str, path: str, timeout: float) -> tuple[int, bytes, bytes] | None:
+    if not is_near():
         return None
-    request = f"GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n"
+    request = f"{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n"
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(timeout)
-            connection.connect(host.removeprefix("unix://"))
+        with _connected(timeout) as connection:
             connection.sendall(request.encode("ascii"))
             answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     except (OSError, ValueError):
@@ -51,4 +71,35 @@ def _get(path: str, timeout: float) -> tuple[int, bytes] | None:
     head, _, body = answer.partition(b"\r\n\r\n")
     # `HTTP/1.0 200 OK`: with version 1.0 the body is neither chunked nor followed by anything
     status = head.split(b" ", 2)[1:2]
-    return (int(status[0]), body) if status and status[0].isdigit() else None
+    return (int(status[0]), head, body) if status and status[0].isdigit() else None
+
+
+def send(path: str, blocks: Iterable[bytes], timeout: float) -> tuple[int, bytes]:
+    """Post `blocks` to `path`, chunked, and return the status and the body of the answer.
+
+    Raises:
+        OSError, http.client.HTTPException: the engine does not answer, or went away.
+    """
+    import http.client
+
+    connection = http.client.HTTPConnection("docker")
+    connection.sock = _connected(timeout)
+    try:
+        # who refuses what is sent does not read it to its end, but says why
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.request("POST", path, body=blocks, headers={"Content-Type": "application/x-tar"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def _connected(timeout: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(timeout)
+        connection.connect((os.environ.get("DOCKER_HOST") or USUAL).removeprefix("unix://"))
+    except BaseException:
+        connection.close()
+        raise
+    return connection

@@ -187,6 +187,7 @@ def test_a_pushed_image_is_what_the_registry_gives(on_engine, registry, base_ima
 
 
 def test_another_package_loads_only_what_is_new(on_engine, base_image, index, tmp_path):
+    from envbuild.engines.docker_images import DockerImages
     from envbuild.engines.oci.into_docker import KnownLayers
     from envbuild.engines.oci.store import Store
 
@@ -194,7 +195,7 @@ def test_another_package_loads_only_what_is_new(on_engine, base_image, index, tm
     OciEngine().image(first, name="oci-road/first:1", options=BuildOptions(output="docker"))
     engine = DockerEngine()
     known = engine.client.api.inspect_image("oci-road/first:1")["RootFS"]["Layers"]
-    assert KnownLayers(engine).present([*known[:-1], "sha256:" + "0" * 64]) == len(known) - 1
+    assert KnownLayers(DockerImages(engine).layers()).present([*known[:-1], "sha256:" + "0" * 64]) == len(known) - 1
     second = pip_plan(tmp_path / "second", index, base_image, version="2.0")
     OciEngine().image(second, name="oci-road/second:1", options=BuildOptions(output="docker"))
     assert on_engine.run("oci-road/second:1", "greet").strip() == "hello, adder 2.0"

@@ -81,8 +81,8 @@ class Assembled(Stack):
 class Watcher:
     """Is told of layers as soon as they are made, by several threads, so that they can be on their way meanwhile."""
 
-    def begin(self, source: ImageSource, base: ResolvedImage) -> None:
-        """Take note of what the layers will lie on."""
+    def begin(self, source: ImageSource, base: ResolvedImage, count: int) -> None:
+        """Take note of what the layers will lie on, and how many they will be."""
 
     def made(self, number: int, layer: StoredLayer) -> None:
         """Take note of layer `number`, counted from 0 above the base."""
@@ -124,9 +124,9 @@ class Assembler:
         base = source.resolve(plan.selection.platform)
         facts = base_facts(source, base, progress=self.progress)
         _check_base(plan, facts)
-        self.watcher.begin(source, base)
         with stage(plan.selection.conda, PREFIX, plan.selection.platform) as linked:
             drafts = [*self._drafts(plan, facts, linked, previous)]
+            self.watcher.begin(source, base, len(drafts))
             layers = self._layers(drafts, facts.places, linked, self._files(plan), fresh=fresh)
         contents = [*_contents(drafts, layers)]
         refuse_clashes(contents)

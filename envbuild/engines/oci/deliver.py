@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -64,13 +64,17 @@ def _docker(assembler: Assembler, destination: Destination) -> Iterator[IntoDock
         yield None
         return
     from envbuild.engines.docker import DockerEngine
+    from envbuild.engines.docker_images import DockerImages
     from envbuild.engines.oci.into_docker import into_docker
 
     engine = DockerEngine()
     reason = engine.available()
     if reason is not None and destination.docker:
         raise EngineError(reason)
-    with into_docker(engine, assembler.store, assembler.progress) if reason is None else nullcontext() as docker:
+    if reason is not None:
+        yield None
+        return
+    with into_docker(DockerImages(engine), assembler.store, assembler.progress) as docker:
         yield docker
 
 

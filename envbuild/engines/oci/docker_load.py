@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from envbuild.core.errors import EngineError
-from envbuild.engines.docker import DockerEngine
+from envbuild.engines.docker_images import DockerImages
 from envbuild.engines.oci.assemble import Stack
 from envbuild.engines.oci.outputs import docker_archive
 from envbuild.engines.oci.store import Store
@@ -20,34 +20,29 @@ def send(
     image: Stack,
     config: bytes,
     store: Store,
-    engine: DockerEngine,
+    images: DockerImages,
     names: Sequence[str],
     *,
     present: int = 0,
     unpacked: bool = False,
 ) -> None:
-    """Load an image of the configuration `config` into `engine`; see `docker_archive`.
+    """Load an image of the configuration `config` among `images`; see `docker_archive`.
 
     Raises:
         EngineError: the engine does not take it.
         IntegrityError, NetworkError: a layer is damaged or cannot be had.
     """
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
 
     def produce(write: Any) -> None:
         docker_archive(image, config, store, names, write, present=present, unpacked=unpacked)
 
-    api: Any = engine.client.api
     with _Pipe(produce) as body:
         try:
-            for event in api.load_image(body, quiet=True) or ():
-                if "error" in event:
-                    raise EngineError(f"docker cannot load the image: {event['error']}")
-        except (DockerException, RequestException) as error:
+            images.load(body)
+        except EngineError as error:
             if body.failure is not None:
                 raise body.failure from error
-            raise EngineError(f"docker cannot load the image: {error}") from error
+            raise
 
 
 class _Pipe:

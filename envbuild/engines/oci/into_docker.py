@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
-from urllib.parse import urlsplit
 
 from envbuild.core.errors import EngineError, EnvbuildError
 from envbuild.core.keys import sha256
 from envbuild.core.progress import SILENT, Progress
-from envbuild.engines.docker import DockerEngine
+from envbuild.engines.docker_images import DockerImages
 from envbuild.engines.oci.assemble import Assembled, Stack, Watcher
 from envbuild.engines.oci.docker_load import send
 from envbuild.engines.oci.store import Store, StoredLayer
 from envbuild.net.images import ImageSource, ResolvedImage
 
-_MOST_IMAGES = 200
 _WORTH_A_LOAD = 16 << 20
 """Bytes of layers that are loaded before the image is complete: fewer come with the rest, as each load takes its time."""
 
@@ -29,9 +25,9 @@ PARTIAL = "dev.envbuild.partial"
 
 
 @contextlib.contextmanager
-def into_docker(engine: DockerEngine, store: Store, progress: Progress = SILENT) -> Iterator[IntoDocker]:
-    """Yield the way of one image from `store` into `engine`."""
-    way = IntoDocker(engine, store, progress)
+def into_docker(images: DockerImages, store: Store, progress: Progress = SILENT) -> Iterator[IntoDocker]:
+    """Yield the way of one image from `store` to `images`."""
+    way = IntoDocker(images, store, progress)
     try:
         yield way
     finally:
@@ -44,19 +40,20 @@ class IntoDocker(Watcher):
     An engine keeps layers only for images. So what it has until then is an image without a name, which is removed afterwards.
     """
 
-    def __init__(self, engine: DockerEngine, store: Store, progress: Progress = SILENT) -> None:
-        """Go from `store` into `engine`."""
-        self._engine, self._store, self._progress = engine, store, progress
+    def __init__(self, images: DockerImages, store: Store, progress: Progress = SILENT) -> None:
+        """Go from `store` to `images`."""
+        self._images, self._store, self._progress = images, store, progress
         self._changed = threading.Condition()
         self._layers: dict[int, StoredLayer] = {}
         self._complete = False
         self._thread: threading.Thread | None = None
         self._partial: list[str] = []
 
-    def begin(self, source: ImageSource, base: ResolvedImage) -> None:
+    def begin(self, source: ImageSource, base: ResolvedImage, count: int) -> None:
         """Begin to load what is made, in a thread of its own."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._load_early, args=(source, base), name="early", daemon=True)
+            told = (source, base, count)
+            self._thread = threading.Thread(target=self._load_early, args=told, name="early", daemon=True)
             self._thread.start()
 
     def made(self, number: int, layer: StoredLayer) -> None:
@@ -82,25 +79,25 @@ class IntoDocker(Watcher):
                 # what a store says that it has and what it can use of it differ: then all of it
                 step.advance(0, str(error.problems[0].message)[:80])
                 self._send(image, image.config_data, names, 0)
-        found = self._engine.inspect(names[0])
+        found = self._images.inspect(names[0])
         if found is None:
             raise EngineError(f"docker took the image {names[0]} but does not know it")
-        return found.id
+        return found
 
     def close(self) -> None:
         """Remove what was loaded before the image was complete."""
         self._end_early()
         for identity in reversed(self._partial):
-            with contextlib.suppress(Exception):  # the engine went away: whoever prunes it finds it by its label
-                self._engine.client.api.remove_image(identity)
+            with contextlib.suppress(EnvbuildError):  # whoever prunes the engine finds it by its label
+                self._images.remove(identity)
 
     @cached_property
     def _keeps_layers(self) -> bool:
-        return keeps_layers(self._engine)
+        return self._images.keep_layers()
 
     @cached_property
     def _known(self) -> KnownLayers:
-        return KnownLayers(self._engine if self._keeps_layers else None)
+        return KnownLayers(self._images.layers() if self._keeps_layers else iter(()))
 
     def _end_early(self) -> None:
         with self._changed:
@@ -109,20 +106,20 @@ class IntoDocker(Watcher):
         if self._thread is not None:
             self._thread.join()
 
-    def _load_early(self, source: ImageSource, base: ResolvedImage) -> None:
+    def _load_early(self, source: ImageSource, base: ResolvedImage, count: int) -> None:
         # what fails here is tried once more in the end, which says why
         with contextlib.suppress(EnvbuildError):
             loaded = 0
-            while self._keeps_layers and len(layers := self._above(loaded)) > loaded:
+            while self._keeps_layers and len(layers := self._above(loaded, count)) > loaded:
                 loaded = len(layers)
                 self._load_partial(Stack(base=base, source=source, layers=layers))
 
-    def _above(self, loaded: int) -> tuple[StoredLayer, ...]:
-        """Return the lowest layers as soon as they are more than `loaded` by enough; all that there are if no more will come."""
+    def _above(self, loaded: int, count: int) -> tuple[StoredLayer, ...]:
+        """Return the lowest layers as soon as they are enough more than `loaded`; no more where the rest comes with the image."""
         with self._changed:
             while True:
                 layers = tuple(self._lowest())
-                if self._complete:
+                if self._complete or len(layers) == count:
                     return layers[:loaded]
                 if sum(one.plain_size for one in layers[loaded:]) >= _WORTH_A_LOAD:
                     return layers
@@ -149,23 +146,23 @@ class IntoDocker(Watcher):
 
     def _send(self, image: Stack, config: bytes, names: Sequence[str], present: int) -> None:
         # a store of blobs would keep them uncompressed, and a distant engine gets fewer bytes
-        unpacked = self._keeps_layers and urlsplit(os.environ.get("DOCKER_HOST") or "unix:").scheme == "unix"
-        send(image, config, self._store, self._engine, names, present=present, unpacked=unpacked)
+        unpacked = self._keeps_layers and self._images.is_near
+        send(image, config, self._store, self._images, names, present=present, unpacked=unpacked)
 
 
 _PLATFORM = ("architecture", "os", "variant")
 
 
 class KnownLayers:
-    """The layers of the images that an engine has, as far as was looked. None of them where there is no `engine`.
+    """The layers of the images that an engine has, as far as was looked.
 
     A layer is one only on top of the same layers below it, so that what counts is how two images begin.
     """
 
-    def __init__(self, engine: DockerEngine | None) -> None:
-        """Look into `engine`."""
+    def __init__(self, layers: Iterator[Sequence[str]]) -> None:
+        """Look through `layers`, those of one image after the other."""
         self._seen: list[Sequence[str]] = []
-        self._rest = _layers_of_images(engine) if engine is not None else iter(())
+        self._rest = layers
 
     def add(self, diff_ids: Sequence[str]) -> None:
         """Take note of layers that the engine got."""
@@ -185,23 +182,6 @@ class KnownLayers:
             return next(self._rest, None)
         except Exception:  # noqa: BLE001 - a guess that may fail: all layers are always right
             return None
-
-
-def _layers_of_images(engine: DockerEngine) -> Iterator[Sequence[str]]:
-    api: Any = engine.client.api
-    # those with the time of what is reproducible come first: they are the likely ones
-    images = sorted(api.images(), key=lambda one: int(one.get("Created") or 0))
-    for image in images[:_MOST_IMAGES]:
-        yield api.inspect_image(str(image["Id"])).get("RootFS", {}).get("Layers") or ()
-
-
-def keeps_layers(engine: DockerEngine) -> bool:
-    """Tell whether the engine keeps layers, so that it may be sent only those that it lacks; not where it keeps blobs."""
-    try:
-        status = engine.client.info().get("DriverStatus") or []
-    except Exception:  # noqa: BLE001 - a guess that may fail: all layers are always right
-        return False
-    return not any("io.containerd.snapshotter" in str(value) for pair in status for value in pair)
 
 
 def _shared(known: Sequence[str], wanted: Sequence[str]) -> int:

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from envbuild.engines.docker_socket import answers, image_attributes
+from envbuild.core.errors import EngineError
+from envbuild.engines.docker import DockerEngine
+from envbuild.engines.docker_images import DockerImages
+from envbuild.engines.docker_socket import answers, api_version, image_attributes, send
 
 
 @pytest.fixture
@@ -71,3 +74,77 @@ def test_an_engine_elsewhere_is_left_to_the_docker_package(monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     assert not answers(5)
     assert image_attributes("a", 5) is None
+
+
+def test_the_version_of_the_api_is_read_from_the_ping(engine):
+    engine(b"HTTP/1.0 200 OK\r\nApi-Version: 1.41\r\nServer: Docker\r\n\r\nOK")
+    assert api_version(5) == (1, 41)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.0 200 OK\r\n\r\nOK", b"HTTP/1.0 200 OK\r\nApi-Version: new\r\n\r\nOK", b""]
+)
+def test_an_engine_without_a_version_has_none(engine, answer):
+    engine(answer)
+    assert api_version(5) == ()
+
+
+class Taking:
+    """An engine that answers once it has read `enough` bytes of what it is sent, as much as there is by default."""
+
+    def __init__(self, place, answer, enough=None):
+        self.answer, self.enough, self.body = answer, enough, b""
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(place))
+        self.listener.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with self.listener.accept()[0] as connection:
+            while not self.body.endswith(b"0\r\n\r\n") and (self.enough is None or len(self.body) < self.enough):
+                self.body += connection.recv(1 << 16)
+            connection.sendall(self.answer)
+            connection.shutdown(socket.SHUT_WR)
+
+
+OK = b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"stream":"x"}'
+
+
+def test_what_is_sent_arrives_in_chunks(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/t")
+    taking = Taking(tmp_path / "t", OK)
+    assert send("/images/load?quiet=1", iter([b"one", b"three" * 4]), 5) == (200, b'{"stream":"x"}')
+    head, _, body = taking.body.partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /images/load?quiet=1 HTTP/1.1\r\n")
+    assert body == b"3\r\none\r\n14\r\n" + b"three" * 4 + b"\r\n0\r\n\r\n"
+
+
+def test_a_refusal_is_heard_although_there_is_more_to_send(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/t")
+    Taking(tmp_path / "t", b'HTTP/1.1 500 Oops\r\nContent-Length: 16\r\n\r\n{"message":"no"}', enough=1)
+    images = DockerImages(DockerEngine())
+    with pytest.raises(EngineError, match="cannot load the image: no"):
+        images.load(iter([bytes(1 << 20)] * 64))
+
+
+def test_an_engine_that_goes_away_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/t")
+    Taking(tmp_path / "t", b"", enough=1)
+    with pytest.raises(EngineError, match="cannot load the image"):
+        DockerImages(DockerEngine()).load(iter([b"x"]))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody")
+    with pytest.raises(EngineError, match="cannot load the image"):
+        DockerImages(DockerEngine()).load(iter([b"x"]))
+
+
+def test_old_engines_keep_layers_and_an_engine_that_cannot_be_asked_is_not_thought_to(engine, monkeypatch, tmp_path):
+    engine(b"HTTP/1.0 200 OK\r\nApi-Version: 1.41\r\n\r\nOK")
+    assert DockerImages(DockerEngine()).keep_layers()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody")
+    assert not DockerImages(Silent()).keep_layers()
+
+
+class Silent:
+    @property
+    def client(self):
+        raise EngineError("it does not answer")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 import time
 
@@ -12,42 +13,38 @@ from envbuild.engines.oci import into_docker as module
 from envbuild.engines.oci.assemble import Assembler
 from envbuild.engines.oci.into_docker import PARTIAL, KnownLayers, into_docker
 from envbuild.engines.oci.settings import OciSettings
-from envbuild.engines.protocol import ImageInfo
 from tests.oci.making import MERGED_USR, layout, on_disk, plan, service
 
 NAMES = ("demo/image:1", "demo/other:2")
 
 
 class Daemon:
-    """An engine and its API: layers by image, ids by name, and of each load how many layers it left out, and the names."""
+    """The images of an engine: layers by id, ids by name, and of each load how many layers it left out, all, and the names."""
+
+    is_near = True
 
     def __init__(self, *, blobs=False, refuses=0):
-        self.client = self.api = self
-        self.layers, self.named, self.loads, self.removed = {}, {}, [], []
+        self.has, self.named, self.loads, self.removed = {}, {}, [], []
         self.blobs, self.refuses = blobs, refuses
 
-    def info(self):
-        return {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]] if self.blobs else []}
+    def keep_layers(self):
+        return not self.blobs
 
-    def images(self):
-        return [{"Id": identity, "Created": 1} for identity in self.layers]
-
-    def inspect_image(self, identity):
-        return {"RootFS": {"Layers": self.layers[identity]}}
+    def layers(self):
+        return iter(list(self.has.values()))
 
     def inspect(self, name):
-        return ImageInfo(id=self.named[name], size=1) if name in self.named else None
+        return self.named.get(name)
 
-    def remove_image(self, identity):
+    def remove(self, identity):
         self.removed.append(identity)
-        del self.layers[identity]
+        del self.has[identity]
 
-    def load_image(self, body, *, quiet):
-        assert quiet
-        data = b"".join(body)
+    def load(self, blocks):
+        data = b"".join(blocks)
         if self.refuses:
             self.refuses -= 1
-            return [{"error": "there is no room"}]
+            raise EngineError("there is no room")
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             files = {one.name: archive.extractfile(one).read() for one in archive}
         (entry,) = json.loads(files["manifest.json"])
@@ -55,13 +52,12 @@ class Daemon:
         diff_ids = config["rootfs"]["diff_ids"]
         present = sum(one not in files for one in entry["Layers"])
         assert all(one in files for one in entry["Layers"][present:])
-        assert not present or any(kept[:present] == diff_ids[:present] for kept in self.layers.values())
+        assert not present or any(kept[:present] == diff_ids[:present] for kept in self.has.values())
         assert (PARTIAL in (config["config"].get("Labels") or {})) == (not entry["RepoTags"])
         identity = f"sha256:{entry['Config'].removesuffix('.json')}"
-        self.layers[identity] = diff_ids
+        self.has[identity] = diff_ids
         self.named |= dict.fromkeys(entry["RepoTags"], identity)
         self.loads.append((present, len(diff_ids), tuple(entry["RepoTags"])))
-        return []
 
 
 @pytest.fixture
@@ -73,7 +69,8 @@ def assembler(monkeypatch):
 @pytest.fixture
 def made(tmp_path, assembler):
     wheels = [
-        on_disk(tmp_path / "wheels", name, "1.0", files={f"{name}/data": bytes(3 << 20)}) for name in ("one", "two")
+        on_disk(tmp_path / "wheels", name, "1.0", files={f"{name}/data": os.urandom(3 << 20)})
+        for name in ("one", "two")
     ]
     return assembler.assemble(plan(tmp_path, pip=wheels, base=layout(tmp_path / "base", MERGED_USR), app=service()))
 
@@ -90,19 +87,20 @@ def test_layers_are_loaded_from_the_bottom_while_others_are_made(made, assembler
     daemon = Daemon()
     base = len(made.base.diff_ids)
     with into_docker(daemon, assembler.store) as way:
-        way.begin(made.source, made.base)
+        way.begin(made.source, made.base, len(made.layers))
         way.made(1, made.layers[1])
         time.sleep(0.05)
         assert daemon.loads == []
         way.made(0, made.layers[0])
         until(lambda: daemon.loads)
-        for number, layer in enumerate(made.layers[2:], 2):
+        for number, layer in enumerate(made.layers[2:-1], 2):
             way.made(number, layer)
         until(lambda: len(daemon.loads) == 2)
+        way.made(len(made.layers) - 1, made.layers[-1])
         assert way.load(made, NAMES) == made.config.digest
     whole = len(made.diff_ids)
-    assert daemon.loads == [(0, base + 2, ()), (base + 2, whole, ()), (whole, whole, NAMES)]
-    assert daemon.layers == {made.config.digest: list(made.diff_ids)}
+    assert daemon.loads == [(0, base + 2, ()), (base + 2, whole - 1, ()), (whole - 1, whole, NAMES)]
+    assert daemon.has == {made.config.digest: list(made.diff_ids)}
     assert set(daemon.named) == set(NAMES)
     assert len(daemon.removed) == 2
 
@@ -112,21 +110,21 @@ def test_what_an_engine_got_of_an_image_that_is_refused_goes(made, assembler):
 
     def refused():
         with into_docker(daemon, assembler.store) as way:
-            way.begin(made.source, made.base)
+            way.begin(made.source, made.base, len(made.layers))
             way.made(0, made.layers[0])
             until(lambda: daemon.loads)
             raise EngineError("two packages clash")
 
     with pytest.raises(EngineError, match="clash"):
         refused()
-    assert daemon.layers == {}
+    assert daemon.has == {}
 
 
 def test_an_engine_that_has_all_layers_already_gets_none_early(made, assembler):
     daemon = Daemon()
-    daemon.layers["sha256:other"] = list(made.diff_ids)
+    daemon.has["sha256:other"] = list(made.diff_ids)
     with into_docker(daemon, assembler.store) as way:
-        way.begin(made.source, made.base)
+        way.begin(made.source, made.base, len(made.layers))
         for number, layer in enumerate(made.layers):
             way.made(number, layer)
         way.load(made, NAMES)
@@ -136,7 +134,7 @@ def test_an_engine_that_has_all_layers_already_gets_none_early(made, assembler):
 def test_an_engine_that_keeps_blobs_gets_the_whole_in_the_end(made, assembler):
     daemon = Daemon(blobs=True)
     with into_docker(daemon, assembler.store) as way:
-        way.begin(made.source, made.base)
+        way.begin(made.source, made.base, len(made.layers))
         for number, layer in enumerate(made.layers):
             way.made(number, layer)
         way.load(made, NAMES)
@@ -146,7 +144,7 @@ def test_an_engine_that_keeps_blobs_gets_the_whole_in_the_end(made, assembler):
 def test_what_fails_early_is_done_in_the_end(made, assembler):
     daemon = Daemon(refuses=1)
     with into_docker(daemon, assembler.store) as way:
-        way.begin(made.source, made.base)
+        way.begin(made.source, made.base, len(made.layers))
         way.made(0, made.layers[0])
         until(lambda: not daemon.refuses)
         way.load(made, NAMES)
@@ -159,6 +157,6 @@ def test_what_fails_in_the_end_is_said(made, assembler):
 
 
 def test_layers_count_only_above_the_same_layers():
-    known = KnownLayers(None)
+    known = KnownLayers(iter([["x", "b"]]))
     known.add(["a", "b", "c"])
     assert [known.present(one) for one in (["a", "b", "x"], ["b", "c"], ["a", "b", "c", "d"])] == [2, 0, 3]
