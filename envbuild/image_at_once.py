@@ -19,6 +19,7 @@ _VALUES = {
     "--engine": "engine",
     "--environment": "environment",
     "-e": "environment",
+    "--network": "network",
 }
 
 
@@ -27,7 +28,7 @@ class Asked:
 
     def __init__(self) -> None:
         """Start with what no words mean."""
-        self.values: dict[str, list[str]] = {"tag": [], "engine": [], "environment": [], "definition": []}
+        self.values: dict[str, list[str]] = {name: [] for name in ("definition", *_VALUES.values())}
         self.flags: set[str] = set()
 
     def last(self, name: str, default: str = "") -> str:

@@ -173,6 +173,7 @@ SAID = {
     "the definition's name": say("pyproject.toml"),
     "its other name": lambda project: say(str(project.folder / "pyproject.toml"))(project),
     "quiet": say("--quiet"),
+    "a network of the steps that are not run": say("--network", "host"),
     "one name": lambda project: project.words.__delitem__(slice(-2, None)),
     "the same bytes anew": edit("pyproject.toml", "demo", "demo"),
     "a base that is gone": lambda project: (project.folder / "base" / "index.json").unlink(),
