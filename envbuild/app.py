@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import json
 import keyword
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -26,6 +27,8 @@ from envbuild.serving.requirements import server_requirements
 
 APP_ROOT = layout.APP_ROOT
 MODELS_ROOT = f"{APP_ROOT}/azureml-models"
+MOUNT = re.compile(r"/[^:,\s]+")
+"""Any other folder of a container that models may lie in."""
 SERVER_ROOT = f"{APP_ROOT}/envbuild-server"
 PORT = layout.PORT
 
@@ -124,7 +127,7 @@ def service_app(
         raise ServiceError(
             f"{scoring.file}: the name {scoring.in_app.split('/')[0]} is taken in a service's folder", hint="rename it"
         )
-    files = [*_server_files(), _config_map(models), *(_placed(models))]
+    files = [*_server_files(), _config_map(models), *placed(models)]
     folders = [(one.name, str(one.version)) for one in models]
     if scoring is not None:
         check_script(scoring.file)
@@ -221,7 +224,8 @@ def _server_files() -> Iterator[AppFile]:
     return disk_files(Path(envbuild.serving.__file__).parent, SERVER_ROOT)
 
 
-def _placed(models: Iterable[ServedModel]) -> Iterator[AppFile]:
+def placed(models: Iterable[ServedModel]) -> Iterator[AppFile]:
+    """Yield the files of `models`, placed below `MODELS_ROOT`."""
     for model in models:
         for file in model.files:
             yield replace(file, path=f"{MODELS_ROOT}/{model.folder}/{file.path.lstrip('/')}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from envbuild.cli.arguments import add_workspace
 from envbuild.cli.model_asset import add_create, add_update
+from envbuild.cli.model_package import add_package
 from envbuild.cli.model_profile import add_profile
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     delete.set_defaults(run=_delete)
     add_create(verbs)
     add_update(verbs)
+    add_package(verbs)
     _add_deploy(verbs)
     add_profile(verbs)
     for one in verbs.choices.values():

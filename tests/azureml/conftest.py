@@ -5,6 +5,7 @@ import warnings
 import pytest
 
 from envbuild.azureml.core import Workspace
+from tests.support.channel import python_module
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +31,28 @@ def _quiet():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@pytest.fixture
+def engine_packages(channel, conda_python, index):
+    for one in (*conda_python, python_module("adder", "1.0")):
+        channel.add(one)
+    index.add("werkzeug", "3.0", files={"werkzeug/__init__.py": ""})
+    index.add("granian", "2.0", files={"granian_is_not_here.py": ""})
+    return channel
+
+
+@pytest.fixture
+def trusted(on_engine, ca_bundle, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca_bundle))
+
+
+@pytest.fixture
+def env(ws, engine_packages, index, release_image, trusted):
+    from tests.azureml.test_environments import of_channel
+
+    ws.core.change_settings(build_network="host")
+    made = of_channel("myenv", engine_packages, "adder=1.0", "pip", pip=["azureml-defaults"])
+    made.python.conda_dependencies.set_pip_index_url(f"--index-url {index.url}")
+    made.docker.base_image = release_image("ubuntu", "24.04").reference
+    return made

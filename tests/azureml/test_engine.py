@@ -15,9 +15,7 @@ from envbuild.azureml.profiling.profile import start_profile
 from envbuild.azureml.services.asking import AnsweredError, ask
 from envbuild.cli.main import run as envbuild
 from envbuild.core.errors import ServiceError
-from tests.azureml.test_environments import of_channel
 from tests.support.ca import Authority
-from tests.support.channel import python_module
 from tests.support.wheel import make_wheel
 
 pytestmark = pytest.mark.engine
@@ -59,29 +57,6 @@ print("registered", run.register_model("inside", "outputs/model.pkl").id)
 print("in a container", os.path.exists("/.dockerenv"))
 sys.exit(int(sys.argv[1]))
 """
-
-
-@pytest.fixture
-def packages(channel, conda_python, index):
-    for one in (*conda_python, python_module("adder", "1.0")):
-        channel.add(one)
-    index.add("werkzeug", "3.0", files={"werkzeug/__init__.py": ""})
-    index.add("granian", "2.0", files={"granian_is_not_here.py": ""})
-    return channel
-
-
-@pytest.fixture
-def trusted(on_engine, ca_bundle, monkeypatch):
-    monkeypatch.setenv("SSL_CERT_FILE", str(ca_bundle))
-
-
-@pytest.fixture
-def env(ws, packages, index, release_image, trusted):
-    ws.core.change_settings(build_network="host")
-    made = of_channel("myenv", packages, "adder=1.0", "pip", pip=["azureml-defaults"])
-    made.python.conda_dependencies.set_pip_index_url(f"--index-url {index.url}")
-    made.docker.base_image = release_image("ubuntu", "24.04").reference
-    return made
 
 
 @pytest.fixture

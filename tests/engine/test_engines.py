@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,16 @@ from envbuild.core.errors import EngineError
 from envbuild.core.keys import sha256
 from envbuild.core.lock import Lock, LockedBase, LockedPython
 from envbuild.core.plan import App, AppFile, Plan, make_plan
+from envbuild.core.progress import Progress
+from envbuild.engines.asking import ask_image
 from envbuild.engines.base_digest import inspect_base
 from envbuild.engines.buildah import BuildahEngine
 from envbuild.engines.detect import pick
 from envbuild.engines.docker import DockerEngine
+from envbuild.engines.import_check import check_imports
 from envbuild.engines.library_check import missing_in_image
 from envbuild.engines.podman import PodmanEngine
-from envbuild.engines.protocol import BuildOptions, ContainerEngine, ImageEngine, RunOptions
+from envbuild.engines.protocol import BuildOptions, Container, ContainerEngine, ImageEngine, RunOptions
 from tests.support import buildx
 from tests.support.index import Index
 from tests.support.installers import locked
@@ -34,23 +38,25 @@ pytestmark = pytest.mark.engine
 
 HOST = BuildOptions(network="host")
 SERVER = "import http.server\nhttp.server.test(port=5001, bind='127.0.0.1', HandlerClass=http.server.SimpleHTTPRequestHandler)\n"
+LACKING = "raise ImportError('libgomp.so.1: cannot open shared object file: No such file or directory')\n"
 
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[Index]:
     with Index() as server:
         server.add("adder", "1.0", files={"adder.py": "x = 1\n"})
+        server.add("lacking", "1.0", files={"lacking.py": LACKING})
         yield server
 
 
 @pytest.fixture
 def plan(small, base_image) -> Plan:
-    """A service without installers from afar: pip of the base installs one wheel from loopback."""
+    """A service without installers from afar: pip of the base installs two wheels from loopback."""
     file = AppFile(path="/var/azureml-app/main.py", content=SERVER.encode(), sha256=sha256(SERVER.encode()))
     lock = Lock(
         definition_hash="",
         platforms=("linux-64",),
-        pip=(locked(small, small.releases[0]),),
+        pip=tuple(locked(small, one) for one in small.releases),
         index_url=small.url,
         python=LockedPython(version="3.11", provider="base", interpreter="/usr/bin/python3"),
         base=LockedBase(reference=base_image.reference, digest=base_image.digest, distribution="debian 12"),
@@ -95,7 +101,24 @@ def builder(request, on_engine, tmp_path, monkeypatch, store) -> ImageEngine:
     (tmp_path / "auth.json").write_text('{"auths": {}}')
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
     runtime = ("--cgroup-manager=cgroupfs", "--runtime=/usr/sbin/runc")
-    return BuildahEngine(store) if request.param == "buildah" else PodmanEngine((*store, *runtime))
+    return BuildahEngine(store) if request.param == "buildah" else PodmanHere((*store, *runtime))
+
+
+class PodmanHere(PodmanEngine):
+    """Podman as root of a machine that has neither systemd nor the limits that it asks for."""
+
+    def start(self, name: str, options: RunOptions | None = None) -> Container:
+        options = options or RunOptions()
+        here = ("--no-healthcheck", "--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096")
+        return super().start(name, replace(options, arguments=(*options.arguments, *here)))
+
+
+class Notes(Progress):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
 
 
 def answer(url: str) -> bytes:
@@ -106,9 +129,9 @@ def answer(url: str) -> bytes:
     pytest.fail(f"{url} does not answer")
 
 
-def serve(engine: ContainerEngine, name: str, *extra: str) -> None:
+def serve(engine: ContainerEngine, name: str) -> None:
     """Run the image, ask it, and stop it."""
-    container = engine.start(name, RunOptions(ports=((5001, 0),), network="host", arguments=extra))
+    container = engine.start(name, RunOptions(ports=((5001, 0),), network="host"))
     try:
         assert b"main.py" in answer(container.url(5001))
         assert engine.running(container)
@@ -139,12 +162,13 @@ def test_every_engine_builds_keeps_runs_and_moves_an_image(builder, plan, on_eng
     assert not again.built
     assert builder.inspect("other:2").id == found.id
 
-    if not isinstance(builder, PodmanEngine):  # which runs here with words of its own only
-        assert missing_in_image(builder, name) == ()
-    if isinstance(builder, DockerEngine):
+    assert missing_in_image(builder, name) == ()
+    notes = Notes()
+    check_imports(plan, partial(ask_image, builder, name), notes)
+    assert notes.said[0] == "1 of 2 modules of 2 packages can be imported"
+    assert notes.said[1].startswith("lacking: `import lacking` needs libgomp.so.1")
+    if isinstance(builder, DockerEngine | PodmanEngine):
         serve(builder, name)
-    elif isinstance(builder, PodmanEngine):
-        serve(builder, name, "--no-healthcheck", "--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096")
 
     builder.save(name, tmp_path / "image.tar")
     with tarfile.open(tmp_path / "image.tar") as archive:

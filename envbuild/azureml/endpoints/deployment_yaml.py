@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from envbuild.azureml.endpoints.own_server import MOUNT
+from envbuild.app import MOUNT
 from envbuild.azureml.endpoints.values import (
     BatchDeployment,
     Endpoint,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from envbuild.engines.protocol import ContainerEngine
     from envbuild.workspace.environments import RegisteredEnvironment
     from envbuild.workspace.models import RegisteredModel
-
-MOUNT = re.compile(r"/[^:,\s]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,10 +202,7 @@ def packaged(
     locked(workspace.core, stored, progress=progress)
     made = api.package(
         main_file(workspace.core, stored),
-        models=[
-            ServedModel(name=one.name, version=one.version, files=stored_files(workspace.core, one.stored))
-            for one in models
-        ],
+        models=[served(workspace, one) for one in models],
         scoring=inference.scoring if inference is not None else None,
         framework=framework,
         allow_unpinned_base=True,
@@ -214,6 +211,11 @@ def packaged(
     for note in made.plan.definition.notes:
         progress.note(str(note))
     return made
+
+
+def served(workspace: Workspace, model: Model) -> ServedModel:
+    """Return the files of a registered model as a service has them."""
+    return ServedModel(name=model.name, version=model.version, files=stored_files(workspace.core, model.stored))
 
 
 def python_of(made: api.Package, progress: Progress) -> Path:

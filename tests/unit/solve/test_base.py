@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from envbuild.core.definition import Base, BuildContext, Definition
-from envbuild.core.errors import PlanError
+from envbuild.core.definition import Base, BuildContext, Definition, Origin
+from envbuild.core.errors import DefinitionError, PlanError
 from envbuild.core.lock import LockedBase
 from envbuild.core.progress import Progress
 from envbuild.solve.base import (
@@ -27,7 +27,7 @@ DIGEST = "sha256:" + "ab" * 32
     [
         ("FROM ubuntu:22.04\nRUN true\n", "ubuntu:22.04"),
         ("from --platform=linux/amd64 ubuntu:22.04 as Build\nFROM debian:12\nFROM build\n", "ubuntu:22.04"),
-        ("# FROM nothing\n  FROM a/b@sha256:ff AS x\n", "a/b@sha256:ff"),
+        (f"# FROM nothing\n  FROM a/b@{DIGEST} AS x\n", f"a/b@{DIGEST}"),
         ("ARG TAG=1\nFROM ubuntu:${TAG}\n", ""),
         ("FROM scratch\n", ""),
         ("", ""),
@@ -140,3 +140,24 @@ def test_offline_an_engine_may_still_know_the_digest():
 
 def test_no_base_is_no_question():
     assert look_at_base(BaseQuestion(reference=""), Progress()) == BaseFacts(locked=LockedBase())
+
+
+def test_a_dockerfile_that_starts_from_no_image_reference_is_refused_with_its_line(tmp_path):
+    text = "ARG A=1\nFROM python:3.11 AS first\nFROM Not/Valid AS last\nFROM last\n"
+    origin = Origin(file="env.yml", line=2, key="build.dockerfile")
+    inline = Definition(kind="azure-v2", name="x", base=Base(dockerfile=text), origin=origin)
+    with pytest.raises(
+        DefinitionError, match=r"env.yml:2: build.dockerfile: line 3 of its Dockerfile: image reference"
+    ):
+        base_reference(inline, tmp_path)
+    (tmp_path / "ctx").mkdir()
+    (tmp_path / "ctx/Dockerfile").write_text(text)
+    context = BuildContext(path="ctx", dockerfile_path="Dockerfile")
+    with pytest.raises(DefinitionError, match=r"ctx/Dockerfile:3: image reference 'Not/Valid'") as refused:
+        base_reference(Definition(kind="azure-v2", name="x", base=Base(context=context), origin=origin), tmp_path)
+    assert refused.value.problems[0].hint
+
+
+@pytest.mark.parametrize("image", ["base:{{latest-image-tag}}", "<registry>/base:1", "${BASE}", "$BASE:1"])
+def test_a_name_that_is_filled_in_later_is_not_known(image):
+    assert last_stage_image(f"FROM {image}\n") == ""
