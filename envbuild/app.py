@@ -127,7 +127,7 @@ def service_app(
         raise ServiceError(
             f"{scoring.file}: the name {scoring.in_app.split('/')[0]} is taken in a service's folder", hint="rename it"
         )
-    files = [*_server_files(), _config_map(models), *placed(models)]
+    files = [*_server_files(), _config_map(models), *_placed(models)]
     folders = [(one.name, str(one.version)) for one in models]
     if scoring is not None:
         check_script(scoring.file)
@@ -224,8 +224,7 @@ def _server_files() -> Iterator[AppFile]:
     return disk_files(Path(envbuild.serving.__file__).parent, SERVER_ROOT)
 
 
-def placed(models: Iterable[ServedModel]) -> Iterator[AppFile]:
-    """Yield the files of `models`, placed below `MODELS_ROOT`."""
+def _placed(models: Iterable[ServedModel]) -> Iterator[AppFile]:
     for model in models:
         for file in model.files:
             yield replace(file, path=f"{MODELS_ROOT}/{model.folder}/{file.path.lstrip('/')}")

@@ -85,6 +85,7 @@ def test_all_problems_are_told_at_once(files):
         inferencing_server={"type": "azureml_online", "code_configuration": {"code": "src", "scoring_script": "no.py"}},
         model_configuration={"mode": "mount", "mount_path": "models"},
         inputs=[{"type": "uri_file", "path": "x"}],
+        environment_variables={"A B": "c"},
         unknown=1,
     )
     with pytest.raises(DefinitionError) as refused:
@@ -92,7 +93,13 @@ def test_all_problems_are_told_at_once(files):
     told = "\n".join(map(str, refused.value.problems))
     for part in ("target_environment", "'model' is not known", "resource_id", "no.py does not exist"):
         assert part in told
-    for part in ("'mount' is not known", "'models' is no folder", "cannot be brought along", "unknown"):
+    for part in (
+        "'mount' is not known",
+        "'models' is no folder",
+        "cannot be brought along",
+        "unknown",
+        "'A B' is no name",
+    ):
         assert part in told
     assert all(one.file == str(wrong) for one in refused.value.problems)
 

@@ -7,24 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envbuild import api
 from envbuild.app import MODELS_ROOT
 from envbuild.azureml.endpoints.values import OnlineDeployment
-from envbuild.azureml.environments.building import build_options
+from envbuild.azureml.environments.as_it_is import image_as_it_is
 from envbuild.azureml.environments.environment_yaml import parse_yaml
-from envbuild.azureml.environments.locking import locked, read
-from envbuild.context import DOCKERFILE, Context
-from envbuild.core.definition import BuildContext
 from envbuild.core.errors import ServiceError
 from envbuild.core.progress import Progress
-from envbuild.render.context_folder import read_folder
-from envbuild.workspace.environments import main_file
 from envbuild.workspace.models import download_model
 
 if TYPE_CHECKING:
     from envbuild.azureml.models.model import Model
     from envbuild.azureml.workspace import Workspace
-    from envbuild.engines.protocol import ContainerEngine
     from envbuild.workspace.environments import RegisteredEnvironment
     from envbuild.workspace.models import RegisteredModel
 
@@ -80,7 +73,7 @@ class OwnServer:
                 f"deployment {deployment.name}: its own server decides how long it works and with how many workers"
             )
         runner = container_engine(engine or "auto")
-        image = self._image(runner, progress)
+        image = image_as_it_is(self.workspace.core, self.stored, runner, progress)
         mount = deployment.model_mount_path or MODELS_ROOT
         variables = {**self._mounted(folder, mount), **deployment.variables}
         options = RunOptions(
@@ -119,29 +112,6 @@ class OwnServer:
         inside = f"/{self.served[0].name}/{self.served[0].version}" if len(self.served) == 1 else ""
         return {"AZUREML_MODEL_DIR": f"{mount.rstrip('/')}{inside}"} if self.served else {}
 
-    def _image(self, engine: ContainerEngine, progress: Progress) -> str:
-        """Return the image: as it is, or built, where nothing has to be installed; else with what is locked."""
-        definition = read(self.workspace.core, self.stored)
-        if definition.user_managed and definition.base.image:
-            if engine.inspect(definition.base.image) is None:
-                engine.pull(definition.base.image, progress)
-            return definition.base.image
-        if definition.user_managed and definition.base.context is not None:
-            context = _context(definition.base.context, main_file(self.workspace.core, self.stored).parent)
-            options = build_options(self.workspace.core)
-            return engine.build(
-                context, (f"envbuild/{self.stored.name.lower()}",), options=options, progress=progress
-            ).id
-        found = locked(self.workspace.core, self.stored, progress=progress)
-        image = api.image(
-            found.plan(allow_unpinned_base=True),
-            engine=engine.name,
-            options=build_options(self.workspace.core),
-            root=found.root,
-            progress=progress,
-        )
-        return image.id or image.name
-
 
 def own_server(workspace: Workspace, stored: RegisteredEnvironment, models: list[Model]) -> OwnServer | None:
     """Return the server that a registered environment brings along, or None where it has no `inference_config`."""
@@ -155,11 +125,6 @@ def own_server(workspace: Workspace, stored: RegisteredEnvironment, models: list
         readiness=_route(routes["readiness_route"]),
         served=tuple(one.stored for one in models),
     )
-
-
-def _context(build: BuildContext, root: Path) -> Context:
-    text, files = read_folder(root / build.path, build.dockerfile_path)
-    return Context(dockerfile=text, files=tuple(one for one in files if one.path != DOCKERFILE))
 
 
 def _route(written: Mapping[str, Any]) -> Route:

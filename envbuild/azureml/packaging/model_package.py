@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envbuild import api
-from envbuild.app import MODELS_ROOT, placed
+from envbuild.app import MODELS_ROOT
+from envbuild.azureml.environments.as_it_is import image_as_it_is
 from envbuild.azureml.environments.building import build_options
 from envbuild.azureml.environments.environment import EnvironmentReference
 from envbuild.azureml.environments.environment_yaml import EnvironmentAsset, register
-from envbuild.azureml.environments.locking import locked
 from envbuild.azureml.environments.references import parse_reference
 from envbuild.azureml.environments.registered import find
 from envbuild.azureml.packaging.inference import InferenceConfig
 from envbuild.azureml.packaging.package import packaged, served, service_environment
+from envbuild.context import Context, ContextFile
 from envbuild.core.errors import ServiceError, WorkspaceError
 from envbuild.core.plan import App, Plan, make_plan
 from envbuild.core.progress import SILENT, Progress
+from envbuild.render.dockerfile import json_array, word
 from envbuild.workspace.environments import RegisteredEnvironment, get_environment
 
 if TYPE_CHECKING:
@@ -40,18 +43,14 @@ def package_model(
         EngineError: the image cannot be built.
     """
     _refuse_known(workspace, wanted)
-    serve = _with_our_server if wanted.server == "azureml_online" else _with_own_server
-    made, root = serve(workspace, model, wanted, progress)
-    plan = _placed(made, wanted)
-    registry = workspace.core.registry
-    name = f"packages/{wanted.target.lower()}:{wanted.version or plan.image_key[:12]}"
-    full = f"{registry}/{name}" if registry else name
-    options = build_options(workspace.core, push=bool(registry))
-    api.image(plan, engine=engine, tags=(full,), options=options, root=root, progress=progress)
+    label = wanted.version or time.strftime("%Y%m%d%H%M%S", time.gmtime())
+    name = "/".join(filter(None, [workspace.core.registry, f"packages/{wanted.target.lower()}:{label}"]))
+    build = _with_our_server if wanted.server == "azureml_online" else _on_own_server
+    build(workspace, model, wanted, name, engine, progress)
     asset = EnvironmentAsset(
         name=wanted.target,
         version=wanted.version or "",
-        image=full,
+        image=name,
         inference_config=wanted.routes,
         description=f"model {model.name}:{model.version} with its server",
         tags=wanted.tags,
@@ -73,8 +72,8 @@ def _refuse_known(workspace: Workspace, wanted: WantedPackage) -> None:
 
 
 def _with_our_server(
-    workspace: Workspace, model: Model, wanted: WantedPackage, progress: Progress
-) -> tuple[Plan, Path]:
+    workspace: Workspace, model: Model, wanted: WantedPackage, name: str, engine: str, progress: Progress
+) -> None:
     inference, framework = None, ""
     if wanted.code is None:
         stored, framework = service_environment(workspace, [model], None)
@@ -89,28 +88,41 @@ def _with_our_server(
         environment = EnvironmentReference(stored.name, stored.version)
         inference = InferenceConfig(wanted.scoring_script, source_directory=wanted.code, environment=environment)
     made = packaged(workspace, stored, [model], inference, framework, progress)
-    return made.plan, made.root
+    options = build_options(workspace.core, push=bool(workspace.core.registry))
+    api.image(
+        _placed(made.plan, wanted), engine=engine, tags=(name,), options=options, root=made.root, progress=progress
+    )
 
 
-def _with_own_server(
-    workspace: Workspace, model: Model, wanted: WantedPackage, progress: Progress
-) -> tuple[Plan, Path]:
+def _on_own_server(
+    workspace: Workspace, model: Model, wanted: WantedPackage, name: str, engine: str, progress: Progress
+) -> None:
+    """Build the image of an environment with another server and the model: what it is made of is its own affair."""
+    from envbuild.engines.detect import container_engine
+
     if not wanted.base:
         raise ServiceError(
             f"a package with a {wanted.server} server needs the environment that has it",
             hint="base_environment_source: with type: environment_asset and resource_id: azureml:name:version",
         )
-    found = locked(workspace.core, find(workspace, *parse_reference(wanted.base)), progress=progress)
-    files = tuple(placed([served(workspace, model)]))
-    variables = (("AZUREML_MODEL_DIR", f"{MODELS_ROOT}/{model.name}/{model.version}"),)
-    plan = make_plan(
-        found.definition,
-        found.lock,
-        app=App(files=files, variables=variables),
-        code=found.code(progress),
-        allow_unpinned_base=True,
+    stored = find(workspace, *parse_reference(wanted.base))
+    runner = container_engine(engine)
+    base = f"envbuild/{stored.name.lower()}:{stored.version}"
+    runner.tag(image_as_it_is(workspace.core, stored, runner, progress), base)
+    mount, below = wanted.mount or MODELS_ROOT, f"{model.name}/{model.version}"
+    variables = {"AZUREML_MODEL_DIR": f"{mount}/{below}", **wanted.variables}
+    instructions = [
+        f"FROM {base}",
+        f"COPY {json_array(['models/', f'{mount}/'])}",
+        *(f"ENV {key}={word(value)}" for key, value in variables.items()),
+    ]
+    files = (
+        ContextFile(path=f"models/{below}/{one.path.lstrip('/')}", source=Path(one.source), mode=one.mode)
+        for one in served(workspace, model).files
     )
-    return plan, found.root
+    context = Context(dockerfile="\n".join(instructions) + "\n", files=tuple(files))
+    options = build_options(workspace.core, push=bool(workspace.core.registry))
+    runner.build(context, (name,), options=options, progress=progress)
 
 
 def _placed(plan: Plan, wanted: WantedPackage) -> Plan:

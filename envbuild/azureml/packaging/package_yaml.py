@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,11 @@ from envbuild.app import MOUNT
 from envbuild.core.errors import DefinitionError, Problem
 from envbuild.read.azure_v2 import check_routes
 from envbuild.read.findings import Findings, fatal
-from envbuild.read.nodes import Node, only_keys, table, text
+from envbuild.read.nodes import Node, line, only_keys, table, text
 from envbuild.read.text import decode, mend
 from envbuild.read.yaml_nodes import parse_yaml
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 Server = Literal["azureml_online", "custom", "triton"]
 
@@ -88,11 +91,19 @@ def read_package(file: Path) -> WantedPackage:
         scoring_script=script,
         routes=routes,
         mount=_mount(root.get("model_configuration"), findings),
-        variables={key: text(value, findings) for key, value in table(root.get("environment_variables"), findings)},
+        variables=_variables(root.get("environment_variables"), findings),
         tags={key: text(value, findings) for key, value in table(root.get("tags"), findings)},
         notes=tuple(findings.notes),
     )
     findings.close()
+    return found
+
+
+def _variables(node: Node, findings: Findings) -> dict[str, str]:
+    found = {key: line(value, findings) for key, value in table(node, findings)}
+    for key in found:
+        if not _VARIABLE.fullmatch(key):
+            findings.refuse(node.get(key).origin, f"{key!r} is no name of a variable", "letters, digits and _")
     return found
 
 
