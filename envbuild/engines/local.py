@@ -30,6 +30,8 @@ _UNREACHED = ("failed to fetch", "error sending request", "network was disabled"
 """What releases of uv say of a file that they cannot have."""
 
 MARKER = ".envbuild-prefix.json"
+UNFINISHED = ".envbuild-unfinished"
+"""A file that is in a prefix of ours before anything else, and until all of it is there or gone: so it is known as ours."""
 _FORMAT = 1
 
 
@@ -79,11 +81,12 @@ def install(
     environment = LocalEnvironment(prefix=place, python=place / "bin" / "python")
     with files.exclusive(place.with_name(f".{place.name}.lock")):
         if _installed(place) != key:
-            _clear(place)
+            _make_room(place)
             pip = _PipSide(folder=folder, offline=offline, urls=urls or UrlVariables())
             _fill(lock, selection, environment, pip, interpreter=interpreter, progress=progress)
             note_missing(missing_in_prefix(place), progress)
             files.write_atomic(place / MARKER, json.dumps({"format": _FORMAT, "key": key}))
+            (place / UNFINISHED).unlink(missing_ok=True)
     return environment
 
 
@@ -111,14 +114,17 @@ def _installed(place: Path) -> str:
         return ""
 
 
-def _clear(place: Path) -> None:
-    """Make room at `place`, which must be empty or hold an environment."""
-    if not place.exists():
-        return
-    ours = [place / name for name in (MARKER, "pyvenv.cfg", "conda-meta")]
-    if not place.is_dir() or (any(place.iterdir()) and not any(one.exists() for one in ours)):
-        raise EngineError(f"{place} exists and is no environment", hint="name another prefix, or remove it")
-    shutil.rmtree(place)
+def _make_room(place: Path) -> None:
+    """Make `place` a folder with nothing in it but the file that says whose it is; it must be empty or hold an environment."""
+    if place.exists():
+        ours = [place / name for name in (MARKER, UNFINISHED, "pyvenv.cfg", "conda-meta")]
+        if not place.is_dir() or (any(place.iterdir()) and not any(one.exists() for one in ours)):
+            raise EngineError(f"{place} exists and is no environment", hint="name another prefix, or remove it")
+    place.mkdir(parents=True, exist_ok=True)
+    (place / UNFINISHED).touch()
+    for one in place.iterdir():
+        if one.name != UNFINISHED:
+            shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
 
 
 def _fill(
@@ -149,13 +155,15 @@ def _make_venv(lock: Lock, place: Path, interpreter: str, progress: Progress) ->
     python = interpreter or str(find_interpreter(lock.python.minor))
     with progress.step("making a virtual environment"):
         programs.run(
-            uv_argv("venv", "--quiet", "--clear", "--python", python, str(place)), env=clean_environment(os.environ)
+            uv_argv("venv", "--quiet", "--allow-existing", "--python", python, str(place)),
+            env=clean_environment(os.environ),
         )
     found = programs.run(
         [str(place / "bin" / "python"), "-I", "-c", "import sys; print(*sys.version_info[:2], sep='.')"]
     ).stdout.strip()
     wanted = ".".join(map(str, lock.python.minor))
     if found != wanted:
+        _make_room(place)
         shutil.rmtree(place)
         raise EngineError(f"{python} is Python {found}; the lock is for {wanted}")
 

@@ -18,7 +18,7 @@ from envbuild.core.plan import with_code
 from envbuild.core.platforms import this_platform
 from envbuild.core.selection import select
 from envbuild.engines.interpreters import find_interpreter
-from envbuild.engines.local import MARKER, LocalEnvironment, install, prefix_key
+from envbuild.engines.local import MARKER, UNFINISHED, LocalEnvironment, install, prefix_key
 from envbuild.net.url_variables import UrlVariables
 from tests.support.code import code_project
 
@@ -108,6 +108,18 @@ def test_an_interrupted_installation_is_begun_anew(index, lib, tmp_path):
     again = put(lock, tmp_path, tmp_path / "env")
     assert not (again.prefix / "rest.txt").exists()
     assert output(again, "import lib", "lib.main()") == "one-five"
+
+
+@pytest.mark.parametrize("left", ["lib/rest.txt", "bin/python"])
+def test_one_that_was_killed_while_it_was_made_or_removed_is_known_as_ours(index, lib, tmp_path, left):
+    place = tmp_path / "env"
+    (place / left).parent.mkdir(parents=True)
+    (place / left).touch()
+    (place / UNFINISHED).touch()
+    environment = put(locked(index, lib), tmp_path, place)
+    assert not (place / "lib/rest.txt").exists()
+    assert not (place / UNFINISHED).exists()
+    assert output(environment, "import lib", "lib.main()") == "one-five"
 
 
 def test_another_lock_replaces_the_environment_of_a_named_prefix(index, lib, tmp_path):
