@@ -23,18 +23,24 @@ def send(
     images: DockerImages,
     names: Sequence[str],
     *,
+    stopped: threading.Event,
     present: int = 0,
     unpacked: bool = False,
 ) -> None:
-    """Load an image of the configuration `config` among `images`; see `docker_archive`.
+    """Load an image of the configuration `config` among `images`, unless it is `stopped`; see `docker_archive`.
 
     Raises:
-        EngineError: the engine does not take it.
+        EngineError: the engine does not take it, or it was stopped.
         IntegrityError, NetworkError: a layer is damaged or cannot be had.
     """
 
     def produce(write: Any) -> None:
-        docker_archive(image, config, store, names, write, present=present, unpacked=unpacked)
+        def unless_stopped(data: bytes) -> None:
+            if stopped.is_set():
+                raise EngineError("the load was stopped")
+            write(data)
+
+        docker_archive(image, config, store, names, unless_stopped, present=present, unpacked=unpacked)
 
     with _Pipe(produce) as body:
         try:

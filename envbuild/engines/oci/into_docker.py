@@ -30,6 +30,9 @@ def into_docker(images: DockerImages, store: Store, progress: Progress = SILENT)
     way = IntoDocker(images, store, progress)
     try:
         yield way
+    except BaseException:
+        way.stop()
+        raise
     finally:
         way.close()
 
@@ -46,6 +49,7 @@ class IntoDocker(Watcher):
         self._changed = threading.Condition()
         self._layers: dict[int, StoredLayer] = {}
         self._complete = False
+        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._partial: list[str] = []
 
@@ -83,6 +87,10 @@ class IntoDocker(Watcher):
         if found is None:
             raise EngineError(f"docker took the image {names[0]} but does not know it")
         return found
+
+    def stop(self) -> None:
+        """Give up what is being loaded: there will be no image."""
+        self._stopped.set()
 
     def close(self) -> None:
         """Remove what was loaded before the image was complete."""
@@ -146,8 +154,9 @@ class IntoDocker(Watcher):
 
     def _send(self, image: Stack, config: bytes, names: Sequence[str], present: int) -> None:
         # a store of blobs would keep them uncompressed, and a distant engine gets fewer bytes
-        unpacked = self._keeps_layers and self._images.is_near
-        send(image, config, self._store, self._images, names, present=present, unpacked=unpacked)
+        near = self._keeps_layers and self._images.is_near
+        stopped = self._stopped
+        send(image, config, self._store, self._images, names, stopped=stopped, present=present, unpacked=near)
 
 
 _PLATFORM = ("architecture", "os", "variant")

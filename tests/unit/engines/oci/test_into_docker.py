@@ -4,6 +4,7 @@ import io
 import json
 import os
 import tarfile
+import threading
 import time
 
 import pytest
@@ -118,6 +119,34 @@ def test_what_an_engine_got_of_an_image_that_is_refused_goes(made, assembler):
     with pytest.raises(EngineError, match="clash"):
         refused()
     assert daemon.has == {}
+
+
+def test_who_gives_up_does_not_wait_for_what_is_being_loaded(made, assembler):
+    daemon = Daemon()
+    taken, going_on = threading.Event(), threading.Event()
+    load = daemon.load
+
+    def slow(blocks):
+        first = next(iter(blocks))
+        taken.set()
+        going_on.wait(5)
+        load([first, *blocks])
+
+    daemon.load = slow
+
+    def interrupted():
+        with into_docker(daemon, assembler.store) as way:
+            way.begin(made.source, made.base, len(made.layers))
+            for number, layer in enumerate(made.layers[:-1]):
+                way.made(number, layer)
+            assert taken.wait(5)
+            way.stop()
+            going_on.set()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert (daemon.loads, daemon.has) == ([], {})
 
 
 def test_an_engine_that_has_all_layers_already_gets_none_early(made, assembler):
