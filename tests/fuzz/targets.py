@@ -8,6 +8,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import gzip
+import hashlib
 import io
 import json
 import logging
@@ -27,8 +29,10 @@ from envbuild.core.platforms import parse_platform
 from envbuild.core.reference import ImageReference
 from envbuild.core.selection import Chosen
 from envbuild.engines.elf import read_elf
+from envbuild.engines.oci.compression import method
 from envbuild.engines.oci.earlier import packages_of
-from envbuild.engines.oci.tar import TarWriter
+from envbuild.engines.oci.store import Store
+from envbuild.engines.oci.tar import Places
 from envbuild.engines.oci.units import Surroundings
 from envbuild.engines.oci.wheels import WheelUnit
 from envbuild.formats.detect import read_lock
@@ -137,11 +141,17 @@ def _wheel(data: bytes) -> None:
     path.write_bytes(data)
     file = PipFile(filename="pkg-1.0-py3-none-any.whl", hashes=(("sha256", "0" * 64),))
     chosen = Chosen(package=PipPackage(name="pkg", version="1.0", wheels=(file,)), file=file)
-    written = io.BytesIO()
     around = Surroundings(prefix="/opt/env", minor=(3, 11))
-    WheelUnit(chosen=chosen, size=len(data), surroundings=around, path=path).write(TarWriter(written.write))
-    written.seek(0)
-    with tarfile.open(fileobj=io.BytesIO(written.getvalue() + b"\0" * 1024)) as tar:
+    unit = WheelUnit(chosen=chosen, size=len(data), surroundings=around, path=path)
+    store = Store(root=_folder() / "store")
+    made = store.layer("0" * 64, method("gzip"), Places(), lambda tar: unit.write(tar).to_list(), fresh=True)
+    blob = store.blob_path(made.descriptor.digest)
+    # what the wheel has compressed is in the layer as it is
+    plain = gzip.decompress(blob.read_bytes())
+    blob.unlink()
+    if f"sha256:{hashlib.sha256(plain).hexdigest()}" != made.diff_id:
+        raise AssertionError("the layer is not what its digest says")
+    with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
         for member in tar:
             if not f"/{member.name}/".startswith(("/opt/env/", "/opt/")) or ".." in member.name.split("/"):
                 raise AssertionError(f"the wheel reaches {member.name}")
