@@ -174,6 +174,7 @@ def trusting(on_engine, ca_bundle, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_bundle))
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 @pytest.mark.usefixtures("trusting")
 def test_blocks_that_need_an_engine_run_too(ws, reader, defaults, registry, release_image):

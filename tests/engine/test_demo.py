@@ -32,6 +32,7 @@ def test_the_demo_serves_its_model_in_a_container(base_image, on_engine, tmp_pat
     }
 
 
+@pytest.mark.slow
 def test_the_demo_serves_as_a_process_where_there_is_no_engine(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nobody/listens/here.sock")
     assert run(["demo", str(tmp_path / "demo"), "--engine", "local", "--json", "-q"]) == 0

@@ -387,6 +387,7 @@ def own_code(tmp_path: Path) -> tuple[Code, ...]:
     return (code_of(CodeFolder(path="project"), tmp_path),)
 
 
+@pytest.mark.slow
 def test_own_code_is_the_same_whatever_installs_it_in_whatever_dialect(on_engine, lock, own_code, tmp_path):
     plan, seen = make_plan(DEFINITION, lock, code=own_code), set()
     for dialect, installer in (("buildkit", "uv"), ("plain", "uv"), ("buildkit", "pip"), ("plain", "pip")):

@@ -84,7 +84,10 @@ def store() -> Iterator[tuple[str, ...]]:
 BUILDX = pytest.param("buildx", marks=pytest.mark.found(buildx.PLUGIN))
 
 
-@pytest.fixture(params=[BUILDX, "buildkit", "rest", "classic", "podman", "buildah"])
+CLASSIC = pytest.param("classic", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=[BUILDX, "buildkit", "rest", CLASSIC, "podman", "buildah"])
 def builder(request, on_engine, tmp_path, monkeypatch, store) -> ImageEngine:
     if request.param == "buildx":
         buildx.install(tmp_path)

@@ -336,6 +336,7 @@ def test_an_index_of_two_platforms_is_pushed_and_found_again(on_engine, registry
     assert {one.configuration["architecture"] for one in found} == {"amd64", "arm64"}
 
 
+@pytest.mark.slow
 def test_podman_takes_what_was_written_for_the_image_that_it_is(on_engine, base_image, index, tmp_path):
     if programs.find("podman") is None or programs.find("crun") is None:
         pytest.skip("podman is not there")

@@ -73,6 +73,7 @@ def test_two_builds_of_oci_are_one_digest(project, on_engine):
     assert found.differing == ()
 
 
+@pytest.mark.slow
 def test_the_hook_in_its_manual_stage_names_the_file_that_differs(project, on_engine, tmp_path):
     definition = project()
     hook = {
