@@ -12,6 +12,7 @@ import io
 import os
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +37,12 @@ OS_RELEASE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What mmdebstrap puts on top of a minimal Debian 12; `as_index` publishes it as a multi-platform index."""
+    """What mmdebstrap puts on top of a minimal Debian; `as_index` publishes it as a multi-platform index."""
 
     name: str
     include: tuple[str, ...]
     as_index: bool = False
+    suite: str = debian.SUITE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,8 @@ class BaseImage:
 BARE = Recipe(name="debian-12", include=("ca-certificates",))
 PYTHON = Recipe(name="debian-12-python", include=("ca-certificates", "python3", "python3-venv"), as_index=True)
 
+NEWER = Recipe(name="debian-13", include=("ca-certificates",), suite="trixie")
+
 
 def provide(engine: Engine, recipe: Recipe) -> BaseImage:
     """Put the image of `recipe` into the engine's registry; it is made first when the cache does not have it.
@@ -84,6 +88,13 @@ def with_os_release(engine: Engine, distribution: str, version: str) -> BaseImag
     layer = Layer.of(_single_file_tar("usr/lib/os-release", text.encode()))
     changed = Image(layers=(*image.layers, layer), config=image.config)
     return _publish(engine, f"{distribution}-{version}-os-release", changed, BARE)
+
+
+def newer_with(engine: Engine, name: str, files: Mapping[str, str]) -> BaseImage:
+    """Publish a minimal Debian 13 with `files`, text by path without a leading `/`, as `name`."""
+    image = _image(NEWER, "Debian 13 made by mmdebstrap for envbuild's tests")
+    layers = (Layer.of(_single_file_tar(path, text.encode())) for path, text in files.items())
+    return _publish(engine, name, Image(layers=(*image.layers, *layers), config=image.config), NEWER)
 
 
 def _publish(engine: Engine, name: str, image: Image, recipe: Recipe) -> BaseImage:
@@ -124,7 +135,15 @@ def _root_layer(recipe: Recipe) -> Layer:
 def _mmdebstrap(recipe: Recipe, tar: Path) -> list[str]:
     excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _UNUSED]
     include = f"--include={','.join(recipe.include)}"
-    return ["mmdebstrap", "--variant=minbase", include, *excluded, debian.SUITE, str(tar), debian.source_line()]
+    return [
+        "mmdebstrap",
+        "--variant=minbase",
+        include,
+        *excluded,
+        recipe.suite,
+        str(tar),
+        debian.source_line(recipe.suite),
+    ]
 
 
 def _single_file_tar(path: str, content: bytes) -> bytes:

@@ -19,8 +19,8 @@ class NoDebianError(Exception):
     """This machine cannot get Debian packages; the message says why."""
 
 
-def source_line() -> str:
-    """Return the line of `sources.list` for Debian 12 on this machine's mirror.
+def source_line(suite: str = SUITE) -> str:
+    """Return the line of `sources.list` for `suite` on this machine's mirror.
 
     Raises:
         NoDebianError: there is no apt, no Debian mirror in its configuration, or no archive keyring.
@@ -33,7 +33,7 @@ def source_line() -> str:
     for line in programs.run(["apt-get", "indextargets", *form]).stdout.splitlines():
         uri, release, component = line.split()
         if release in _SUITES and component == "main":
-            return f"deb [signed-by={_KEYRING}] {uri} {SUITE} main"
+            return f"deb [signed-by={_KEYRING}] {uri} {suite} main"
     raise NoDebianError("apt is not configured with a Debian mirror")
 
 
