@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import yaml
 
-from envbuild.core.errors import DefinitionError
+from envbuild.core.errors import DefinitionError, Problem
 from envbuild.read.findings import Findings, Origin, fatal
 from envbuild.read.nodes import Node, Scalar
 from envbuild.read.template import find_template, template_error
+from envbuild.read.text import decode, mend
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -26,6 +28,20 @@ _STANDARD = tuple(
     for name in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "merge", "value")
 )
 _MERGE = "tag:yaml.org,2002:merge"
+
+
+def read_yaml(path: Path, findings: Findings) -> Node:
+    """Return the tree of the YAML file `path`, see `parse_yaml`.
+
+    Raises:
+        DefinitionError: it cannot be read, is no text, or is not one YAML document.
+    """
+    file = str(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DefinitionError(Problem(message=f"cannot be read: {error.strerror or error}", file=file)) from error
+    return parse_yaml(mend(decode(content, file), file, findings), file, findings)
 
 
 def parse_yaml(text: str, file: str, findings: Findings) -> Node:

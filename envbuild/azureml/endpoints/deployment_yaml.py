@@ -16,12 +16,10 @@ from envbuild.azureml.endpoints.values import (
     OnlineDeployment,
 )
 from envbuild.azureml.models.model_yaml import KINDS
-from envbuild.core.errors import DefinitionError, Problem
 from envbuild.read.azure_v2 import check_routes
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.nodes import Node, only_keys, table, text
-from envbuild.read.text import decode, mend
-from envbuild.read.yaml_nodes import parse_yaml
+from envbuild.read.yaml_nodes import read_yaml
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}[A-Za-z0-9]|[A-Za-z]")
 _PLACEHOLDER = re.compile(r"<[A-Za-z_ -]+>|\{\{.*?\}\}|\$\{[A-Za-z_]+\}")
@@ -55,12 +53,8 @@ def read_deployments(path: Path) -> Endpoint | OnlineDeployment | BatchDeploymen
     Raises:
         DefinitionError: every problem of the file; or it is something else.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DefinitionError(Problem(message=f"cannot be read: {error.strerror or error}", file=str(path))) from error
     findings = Findings()
-    root = parse_yaml(mend(decode(content, str(path)), str(path), findings), str(path), findings)
+    root = read_yaml(path, findings)
     if not root.is_map:
         raise fatal("is neither an endpoint nor a deployment: a map is needed", file=str(path))
     found = _read(root, path, findings)

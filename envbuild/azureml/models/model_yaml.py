@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from envbuild.core.errors import DefinitionError, Problem
+from envbuild.core.errors import Problem
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.nodes import Node, only_keys, table, text
-from envbuild.read.text import decode, mend
-from envbuild.read.yaml_nodes import parse_yaml
+from envbuild.read.yaml_nodes import read_yaml
 from envbuild.workspace.models import RegisteredModel, change_model, register_model
 from envbuild.workspace.workspace import Workspace
 
@@ -40,12 +39,8 @@ def read_model(file: Path) -> ModelAsset:
     Raises:
         DefinitionError: every problem of the file.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise DefinitionError(Problem(message=f"cannot be read: {error.strerror or error}", file=str(file))) from error
     findings = Findings()
-    root = parse_yaml(mend(decode(content, str(file)), str(file), findings), str(file), findings)
+    root = read_yaml(file, findings)
     if not root.is_map:
         raise fatal("is not a model: a map is needed", file=str(file))
     only_keys(root, KEYS, findings, what="a model")

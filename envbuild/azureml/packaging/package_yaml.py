@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Literal, cast
 
 from envbuild.app import MOUNT
-from envbuild.core.errors import DefinitionError, Problem
+from envbuild.core.errors import Problem
 from envbuild.read.azure_v2 import check_routes
 from envbuild.read.findings import Findings, fatal
 from envbuild.read.nodes import Node, line, only_keys, table, text
-from envbuild.read.text import decode, mend
-from envbuild.read.yaml_nodes import parse_yaml
+from envbuild.read.yaml_nodes import read_yaml
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
@@ -61,12 +60,8 @@ def read_package(file: Path) -> WantedPackage:
     Raises:
         DefinitionError: every problem of the file.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise DefinitionError(Problem(message=f"cannot be read: {error.strerror or error}", file=str(file))) from error
     findings = Findings()
-    root = parse_yaml(mend(decode(content, str(file)), str(file), findings), str(file), findings)
+    root = read_yaml(file, findings)
     if not root.is_map or not root.has("inferencing_server"):
         raise fatal("is no package of a model: a map with inferencing_server: is needed", file=str(file))
     only_keys(root, _KEYS, findings, what="a package")
