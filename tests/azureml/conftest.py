@@ -34,7 +34,8 @@ def _quiet():
 
 
 @pytest.fixture
-def engine_packages(channel, conda_python, index):
+def service_channel(channel, conda_python, index):
+    """A channel with Python, and what our server needs on an index without granian's program."""
     for one in (*conda_python, python_module("adder", "1.0")):
         channel.add(one)
     index.add("werkzeug", "3.0", files={"werkzeug/__init__.py": ""})
@@ -48,11 +49,11 @@ def trusted(on_engine, ca_bundle, monkeypatch):
 
 
 @pytest.fixture
-def env(ws, engine_packages, index, release_image, trusted):
+def env(ws, service_channel, index, release_image, trusted):
     from tests.azureml.test_environments import of_channel
 
     ws.core.change_settings(build_network="host")
-    made = of_channel("myenv", engine_packages, "adder=1.0", "pip", pip=["azureml-defaults"])
+    made = of_channel("myenv", service_channel, "adder=1.0", "pip", pip=["azureml-defaults"])
     made.python.conda_dependencies.set_pip_index_url(f"--index-url {index.url}")
     made.docker.base_image = release_image("ubuntu", "24.04").reference
     return made

@@ -12,7 +12,6 @@ from envbuild.azureml.core import Environment, Workspace
 from envbuild.azureml.endpoints.online import OnlineEndpoint
 from envbuild.cli.main import run as envbuild
 from envbuild.core.errors import ServiceError
-from tests.support.channel import python_module
 
 SCORE = """
 import json, os, time
@@ -187,13 +186,9 @@ def test_nothing_is_done_before_every_file_is_read(files, capsys):
     assert "endpoint_name: is missing" in capsys.readouterr().err
 
 
-def test_an_environment_inside_the_file_is_locked_and_installed(ws, project, channel, conda_python, index):
-    for one in (*conda_python, python_module("adder", "1.0")):
-        channel.add(one)
-    index.add("werkzeug", "3.0", files={"werkzeug/__init__.py": ""})
-    index.add("granian", "2.0", files={"granian_is_not_here.py": ""})
+def test_an_environment_inside_the_file_is_locked_and_installed(ws, project, service_channel, index):
     pip = [f"--index-url {index.url}", "azureml-inference-server-http"]
-    conda = {"channels": [channel.url], "dependencies": ["python=3.11", "adder", "pip", {"pip": pip}]}
+    conda = {"channels": [service_channel.url], "dependencies": ["python=3.11", "adder", "pip", {"pip": pip}]}
     (project / "conda.yml").write_text(json.dumps(conda))
     (project / "score.py").write_text(
         "import adder\n\n\ndef init():\n    pass\n\n\ndef run(data):\n    return adder.__version__\n"

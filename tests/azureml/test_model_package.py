@@ -140,10 +140,16 @@ def test_what_is_not_there_is_told_before_anything_is_built(ws, files, capsys):
     assert "a map with inferencing_server: is needed" in capsys.readouterr().err
 
 
-def deploy(folder, environment, **more):
-    content = {"name": "blue", "endpoint_name": "packed", "environment": f"azureml:{environment}", **more}
+def deployed_answer(ws, folder, environment, question):
+    """Return what a deployment answers that says nothing but `environment`."""
+    content = {"name": "blue", "endpoint_name": "packed", "environment": f"azureml:{environment}"}
     (folder / "deployment.yml").write_text(json.dumps(content))
     assert envbuild(["deploy", str(folder / "deployment.yml")]) == 0
+    endpoint = OnlineEndpoint(ws, "packed")
+    try:
+        return json.loads(endpoint.invoke(question))
+    finally:
+        endpoint.delete()
 
 
 @pytest.mark.engine
@@ -166,12 +172,7 @@ def test_a_model_with_another_server_is_an_image_that_needs_nothing_else(ws, fil
     assert envbuild(["model", "package", "-n", "azureml:halves", "-v", "1", "-f", str(wanted), "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert (made["environment"], made["model"]) == ("packed-half:1", "halves:1")
-    deploy(files, "packed-half:1")
-    endpoint = OnlineEndpoint(ws, "packed")
-    try:
-        said = json.loads(endpoint.invoke(b'{"instances": [1, 3]}'))
-    finally:
-        endpoint.delete()
+    said = deployed_answer(ws, files, "packed-half:1", b'{"instances": [1, 3]}')
     assert said["predictions"] == [0.5, 1.5]
     assert (said["model"], said["who"]) == ("/var/models/halves/1", "packed")
 
@@ -189,10 +190,5 @@ def test_a_model_with_our_server_is_an_image_that_needs_nothing_else(ws, files, 
     )
     assert envbuild(["model", "package", "-n", "halves", "-f", str(wanted)]) == 0
     assert capsys.readouterr().out.strip() == "packed-half:7"
-    deploy(files, "packed-half:7")
-    endpoint = OnlineEndpoint(ws, "packed")
-    try:
-        said = json.loads(endpoint.invoke(b"{}"))
-    finally:
-        endpoint.delete()
+    said = deployed_answer(ws, files, "packed-half:7", b"{}")
     assert said == {"half": 0.5, "who": "ours", "where": "/var/azureml-app/azureml-models/halves/1"}

@@ -10,7 +10,6 @@ from envbuild.azureml.core.model import InferenceConfig
 from envbuild.azureml.core.resource_configuration import ResourceConfiguration
 from envbuild.core.errors import DefinitionError, ServiceError, WorkspaceError
 from tests.azureml.test_environments import of_channel
-from tests.support.channel import python_module
 
 SCORE = "import json\n\ndef init():\n    pass\n\ndef run(data):\n    return json.loads(data)\n"
 
@@ -170,16 +169,6 @@ def test_an_inference_configuration_is_written_and_read(project, script):
     with pytest.raises(DefinitionError) as odd:
         InferenceConfig.from_file("bad.json")
     assert {one.key for one in odd.value.problems} == {"entryScript", "runtime", "condaFile"}
-
-
-@pytest.fixture
-def service_channel(channel, conda_python, index):
-    """A channel with Python, and what our server needs on an index without granian's program."""
-    for one in (*conda_python, python_module("adder", "1.0")):
-        channel.add(one)
-    index.add("werkzeug", "3.0", files={"werkzeug/__init__.py": ""})
-    index.add("granian", "2.0", files={"granian_is_not_here.py": ""})
-    return channel
 
 
 def service_environment(channel, index):
