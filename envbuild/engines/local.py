@@ -81,9 +81,11 @@ def install(
     environment = LocalEnvironment(prefix=place, python=place / "bin" / "python")
     with files.exclusive(place.with_name(f".{place.name}.lock")):
         if _installed(place) != key:
+            # looked for before anything is changed
+            python = _python(lock, selection, interpreter)
             _make_room(place)
             pip = _PipSide(folder=folder, offline=offline, urls=urls or UrlVariables())
-            _fill(lock, selection, environment, pip, interpreter=interpreter, progress=progress)
+            _fill(lock, selection, environment, pip, python=python, progress=progress)
             note_missing(missing_in_prefix(place), progress)
             files.write_atomic(place / MARKER, json.dumps({"format": _FORMAT, "key": key}))
             (place / UNFINISHED).unlink(missing_ok=True)
@@ -133,7 +135,7 @@ def _fill(
     environment: LocalEnvironment,
     pip: _PipSide,
     *,
-    interpreter: str,
+    python: str,
     progress: Progress,
 ) -> None:
     if selection.conda:
@@ -143,16 +145,23 @@ def _fill(
         with progress.step(f"installing {len(selection.conda)} conda packages"):
             link_conda([job], platform=selection.platform)
     else:
-        _make_venv(lock, environment.prefix, interpreter, progress)
+        _make_venv(lock, environment.prefix, python, progress)
     if wheels := (*selection.pip, *selection.code):
         with progress.step(f"installing {len(wheels)} distributions", total=len(wheels)):
             _install_pip(wheels, environment, pip)
 
 
-def _make_venv(lock: Lock, place: Path, interpreter: str, progress: Progress) -> None:
+def _python(lock: Lock, selection: Selection, interpreter: str) -> str:
+    """Return the Python whose virtual environment it will be, an empty text where conda's packages bring one."""
+    if selection.conda:
+        return ""
     if lock.python is None:
         raise EngineError("the lock has no Python, so there is nothing to install on this machine")
-    python = interpreter or str(find_interpreter(lock.python.minor))
+    return interpreter or str(find_interpreter(lock.python.minor))
+
+
+def _make_venv(lock: Lock, place: Path, python: str, progress: Progress) -> None:
+    assert lock.python is not None  # noqa: S101 - see _python
     with progress.step("making a virtual environment"):
         programs.run(
             uv_argv("venv", "--quiet", "--allow-existing", "--python", python, str(place)),

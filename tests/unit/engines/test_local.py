@@ -122,6 +122,13 @@ def test_one_that_was_killed_while_it_was_made_or_removed_is_known_as_ours(index
     assert output(environment, "import lib", "lib.main()") == "one-five"
 
 
+def test_where_there_is_no_interpreter_nothing_is_changed(index, lib, tmp_path):
+    lock = locked(index, lib)
+    with pytest.raises(EngineError, match=r"has no Python 3\.99"):
+        put(replace(lock, python=LockedPython(version="3.99", provider="base")), tmp_path, tmp_path / "env")
+    assert not (tmp_path / "env").exists()
+
+
 def test_another_lock_replaces_the_environment_of_a_named_prefix(index, lib, tmp_path):
     put(locked(index, lib), tmp_path, tmp_path / "env")
     other = index.add("other", "1.0")
