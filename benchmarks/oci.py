@@ -2,7 +2,8 @@
 
 One scientific environment (38 wheels, bytecode on both sides), every wheel from a loopback index, one docker engine and one
 registry for all. In each round every step is run once, in an order of its own; a row is a ratio of medians. The base image is
-pulled on docker's side and read on ours before anything is timed. `--full` takes 7 rounds and `--rounds N` takes N, however
+pulled on docker's side and read on ours before anything is timed. Nothing is removed while anything is timed: for a minute,
+ext4 looks at each removed inode before it gives out another. So each round has a base of its own, on which docker knows no layer. `--full` takes 7 rounds and `--rounds N` takes N, however
 long; else there are 5, fewer where 8 minutes would not do (then it says so). `--only` measures the rows whose name holds a text.
 """
 
@@ -19,7 +20,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.oci_sides import ADDED, Bench, environment_names, serving, wheels
@@ -64,7 +65,7 @@ class Rounds:
     names: list[str]
     wanted: set[str]
     times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    digests: set[str] = field(default_factory=set)
+    digests: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     writes: int = 0
 
     def prepare(self) -> None:
@@ -87,11 +88,12 @@ class Rounds:
         random.Random(number).shuffle(order)
         for name in order:
             self._time(name, steps[name])
-        more = [*self.names, ADDED[number % len(ADDED)]]
-        for name, step in self._pulls(number, more).items() if "pull +1" in self.wanted else ():
-            self._time(name, step)
-        for folder in self.bench.folder.glob("copy-*"):
-            shutil.rmtree(folder)
+
+    def pull(self, number: int) -> None:
+        """Pull what round `number` has pushed, after the rounds, as images must be removed for it."""
+        if "pull +1" in self.wanted:
+            for name, step in self._pulls(number, [*self.names, ADDED[number % len(ADDED)]]).items():
+                self._time(name, step)
 
     def _time(self, name: str, step: Step) -> None:
         step.before()
@@ -103,6 +105,7 @@ class Rounds:
     def _steps(self, number: int, nonce: str) -> dict[str, Step]:
         bench, names, registry = self.bench, self.names, self.bench.engine.registry
         more = [*names, ADDED[number % len(ADDED)]]
+        fresh = self._on_a_base_of_its_own(number) if self.wanted & {"uv cold", "oci cold"} else bench
 
         def uv_pushed(wanted: list[str], repository: str, cache: str) -> None:
             tag = f"{registry}/{repository}:{number}"
@@ -117,14 +120,14 @@ class Rounds:
             "uv +1 push": Step(action=lambda: uv_pushed(more, "bench/uv", "warm")),
             "uv cold push": Step(action=lambda: uv_pushed(names, f"cold/uv-{nonce}", f"p{nonce}")),
             "uv cold": Step(
-                action=lambda: bench.dockerfile("uv", names, f"cold/uv:{number}", nonce=nonce, cache=f"c{nonce}")
+                action=lambda: fresh.dockerfile("uv", names, f"cold/uv:{number}", nonce=nonce, cache=f"c{nonce}")
             ),
             "skopeo inspect": Step(action=lambda: programs.run(inspect)),
             "oci same": Step(action=self._same),
-            **self._assembled(number, nonce, more),
+            **self._assembled(number, nonce, more, fresh),
         }
 
-    def _assembled(self, number: int, nonce: str, more: list[str]) -> dict[str, Step]:
+    def _assembled(self, number: int, nonce: str, more: list[str], fresh: Bench) -> dict[str, Step]:
         registry = self.bench.engine.registry
         tag = f"{registry}/bench/oci"
         base = f"{tag}-append:base"
@@ -134,8 +137,8 @@ class Rounds:
             "oci-bare +1": self._added(more, "--tag", f"bench/bare:{number}", "--no-bytecode"),
             "oci +1 push": self._added(more, "--tag", f"{tag}:{number}", "--push"),
             "oci +1 push append": self._added(more, "--tag", f"{tag}-append:{number}", "--push", "--append-to", base),
-            "oci cold push": self._cold("--tag", f"{registry}/cold/oci-{nonce}:1", "--push"),
-            "oci cold": self._cold("--tag", f"cold/oci:{number}"),
+            "oci cold push": self._cold(self.bench, "--tag", f"{registry}/cold/oci-{nonce}:1", "--push"),
+            "oci cold": self._cold(fresh, "--tag", f"cold/oci:{number}"),
         }
 
     def _added(self, names: list[str], *words: str) -> Step:
@@ -149,22 +152,28 @@ class Rounds:
 
         return Step(action=lambda: self.bench.oci(names, *words, cache=copy), before=before)
 
-    def _cold(self, *words: str) -> Step:
-        """Return a build from nothing but what is known of the base, into an engine or registry that has no layer of it."""
-        copy = self.bench.folder / f"copy-{time.time_ns()}"
+    def _cold(self, bench: Bench, *words: str) -> Step:
+        """Return a build from nothing but what is known of the base."""
+        copy = bench.folder / f"copy-{time.time_ns()}"
 
         def before() -> None:
             copy.mkdir()
-            shutil.copytree(self.bench.cache / "bases", copy / "bases")
-            images = self.bench.engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
-            mine = [one for one in images if "/oci" in one or "bench/bare" in one or one.startswith("envbuild/")]
-            if mine:
-                self.bench.engine.docker("rmi", "--force", *mine)
+            shutil.copytree(bench.cache / "bases", copy / "bases")
 
-        return Step(
-            action=lambda: self.digests.add(str(self.bench.oci(self.names, *words, cache=copy)["digest"])),
-            before=before,
-        )
+        def action() -> None:
+            built = bench.oci(self.names, *words, cache=copy)
+            self.digests[bench.base.digest].add(str(built["digest"]))
+
+        return Step(action=action, before=before)
+
+    def _on_a_base_of_its_own(self, number: int) -> Bench:
+        """Return the sides on a base that only this round has, pulled and read."""
+        engine = self.bench.engine
+        base = base_image.with_files(engine, base_image.PYTHON, f"round-{number}", {"etc/round": f"{number}\n"})
+        bench = replace(self.bench, base=base)
+        engine.docker("pull", base.pinned)
+        bench.oci(ADDED[:1], "--tag", f"{engine.registry}/bench/read-{number}:base", "--push")
+        return bench
 
     def _pulls(self, number: int, more: list[str]) -> dict[str, Step]:
         engine, registry = self.bench.engine, self.bench.engine.registry
@@ -220,12 +229,15 @@ def measure(folder: Path, engine: Engine, rounds: int, budget: float, only: str 
             work.run(done)
             done += 1
             print(f"round {done}: {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+        for number in range(done):
+            work.pull(number)
     notes = {"rounds": done, "load": round(os.getloadavg()[0], 1)}
     rows = [
         Row(what=what, peer=peer, ours=work.times[ours], theirs=work.times[peer], bar=bar, notes=notes)
         for what, ours, peer, bar in chosen
     ]
-    wrong = [f"cold builds gave {len(work.digests)} digests"] if len(work.digests) > 1 else []
+    several = [found for found in work.digests.values() if len(found) > 1]
+    wrong = [f"cold builds gave {len(found)} digests" for found in several]
     return rows, wrong + (["a build without a change wrote to the cache"] if work.writes else [])
 
 

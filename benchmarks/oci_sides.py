@@ -96,7 +96,7 @@ class Bench:
 
     def definition(self, names: Sequence[str]) -> Path:
         """Return the folder with a definition and a lock of `names`."""
-        folder = self.folder / f"definition-{sha256(canonical(sorted(names)))[:12]}"
+        folder = self.folder / f"definition-{sha256(canonical([self.base.digest, *sorted(names)]))[:12]}"
         if (folder / "pylock.toml").is_file():
             return folder
         folder.mkdir(exist_ok=True)

@@ -15,6 +15,7 @@ from envbuild.core.errors import EngineError
 from envbuild.engines import docker_socket
 from envbuild.engines.docker import DockerEngine
 from envbuild.engines.docker_api import ANSWER_TIMEOUT
+from envbuild.engines.docker_socket import FilePart
 
 _MOST_IMAGES = 200
 _BLOBS_SINCE = (1, 42)
@@ -53,13 +54,13 @@ class DockerImages:
             told = docker_socket.image_attributes(name, ANSWER_TIMEOUT) or self._api.inspect_image(name)
             yield told.get("RootFS", {}).get("Layers") or ()
 
-    def load(self, blocks: Iterable[bytes]) -> None:
-        """Load a docker-archive.
+    def load(self, size: int, pieces: Iterable[bytes | FilePart]) -> None:
+        """Load a docker-archive of `size` bytes.
 
         Raises:
             EngineError: the engine does not take it.
         """
-        for event in self._loaded(blocks):
+        for event in self._loaded(size, pieces):
             if wrong := event.get("error") or event.get("message"):
                 raise EngineError(f"docker cannot load the image: {wrong}")
 
@@ -73,16 +74,17 @@ class DockerImages:
         if docker_socket.ask("DELETE", f"/images/{quote(identity, safe=':')}", ANSWER_TIMEOUT) is None:
             self._engine.remove_image(identity)
 
-    def _loaded(self, blocks: Iterable[bytes]) -> list[dict[str, Any]]:
+    def _loaded(self, size: int, pieces: Iterable[bytes | FilePart]) -> list[dict[str, Any]]:
         if docker_socket.is_near():
             try:
-                body = docker_socket.send("/images/load?quiet=1", blocks, ANSWER_TIMEOUT)[1]
+                body = docker_socket.send("/images/load?quiet=1", size, pieces, ANSWER_TIMEOUT)[1]
             except (OSError, HTTPException) as error:
                 raise EngineError(f"docker cannot load the image: {error}") from error
             return [json.loads(line) for line in body.splitlines() if line.startswith(b"{")]
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
+        blocks = (one if isinstance(one, bytes) else one.read() for one in pieces)
         try:
             return list(self._api.load_image(blocks, quiet=True) or ())
         except (DockerException, RequestException) as error:

@@ -11,7 +11,8 @@ import json
 import os
 import socket
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 USUAL = "unix:///var/run/docker.sock"
@@ -74,8 +75,21 @@ def _exchange(method: str, path: str, timeout: float) -> tuple[int, bytes, bytes
     return (int(status[0]), head, body) if status and status[0].isdigit() else None
 
 
-def send(path: str, blocks: Iterable[bytes], timeout: float) -> tuple[int, bytes]:
-    """Post `blocks` to `path`, chunked, and return the status and the body of the answer.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilePart:
+    """`size` bytes of an open file, from `offset` on; whoever opened it sees to it that they are there."""
+
+    file: BinaryIO
+    offset: int
+    size: int
+
+    def read(self) -> bytes:
+        """Return the bytes, wherever the file stands."""
+        return os.pread(self.file.fileno(), self.size, self.offset)
+
+
+def send(path: str, size: int, pieces: Iterable[bytes | FilePart], timeout: float) -> tuple[int, bytes]:
+    """Post `pieces`, of `size` bytes together, to `path`, and return the status and the body of the answer.
 
     Raises:
         OSError, http.client.HTTPException: the engine does not answer, or went away.
@@ -83,11 +97,19 @@ def send(path: str, blocks: Iterable[bytes], timeout: float) -> tuple[int, bytes
     import http.client
 
     connection = http.client.HTTPConnection("docker")
-    connection.sock = _connected(timeout)
+    socket_ = connection.sock = _connected(timeout)
     try:
         # who refuses what is sent does not read it to its end, but says why
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.request("POST", path, body=blocks, headers={"Content-Type": "application/x-tar"})
+            connection.putrequest("POST", path)
+            connection.putheader("Content-Type", "application/x-tar")
+            connection.putheader("Content-Length", str(size))
+            connection.endheaders()
+            for piece in pieces:
+                if isinstance(piece, bytes):
+                    socket_.sendall(piece)
+                else:
+                    socket_.sendfile(piece.file, piece.offset, piece.size)
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:

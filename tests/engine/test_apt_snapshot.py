@@ -14,7 +14,7 @@ from envbuild.core.plan import make_plan
 from envbuild.engines.docker import DockerEngine
 from envbuild.engines.protocol import BuildOptions
 from tests.support import debian
-from tests.support.base_image import newer_with
+from tests.support.base_image import NEWER, with_files
 from tests.support.http import Response, Site
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -52,7 +52,7 @@ def test_packages_come_from_the_archive_of_the_locked_day(on_engine, known):
             files["etc/apt/sources.list"] = (
                 debian.source_line("trixie").replace(mirror(), f"{archive.root}/mirror") + "\n"
             )
-        base = newer_with(on_engine, f"debian-13-snapshots-{known}".lower(), files)
+        base = with_files(on_engine, NEWER, f"debian-13-snapshots-{known}".lower(), files)
         lock = Lock(
             definition_hash="",
             platforms=("linux-64",),

@@ -77,7 +77,7 @@ def provide(engine: Engine, recipe: Recipe) -> BaseImage:
         NoDebianError: this machine cannot get Debian packages.
         ProgramError: mmdebstrap failed.
     """
-    return _publish(engine, recipe.name, _image(recipe, "Debian 12 made by mmdebstrap for envbuild's tests"), recipe)
+    return _publish(engine, recipe.name, _image(recipe), recipe)
 
 
 def with_os_release(engine: Engine, distribution: str, version: str) -> BaseImage:
@@ -90,11 +90,11 @@ def with_os_release(engine: Engine, distribution: str, version: str) -> BaseImag
     return _publish(engine, f"{distribution}-{version}-os-release", changed, BARE)
 
 
-def newer_with(engine: Engine, name: str, files: Mapping[str, str]) -> BaseImage:
-    """Publish a minimal Debian 13 with `files`, text by path without a leading `/`, as `name`."""
-    image = _image(NEWER, "Debian 13 made by mmdebstrap for envbuild's tests")
+def with_files(engine: Engine, recipe: Recipe, name: str, files: Mapping[str, str]) -> BaseImage:
+    """Publish the image of `recipe` with `files`, text by path without a leading `/`, as `name`."""
+    image = _image(recipe)
     layers = (Layer.of(_single_file_tar(path, text.encode())) for path, text in files.items())
-    return _publish(engine, name, Image(layers=(*image.layers, *layers), config=image.config), NEWER)
+    return _publish(engine, name, Image(layers=(*image.layers, *layers), config=image.config), recipe)
 
 
 def _publish(engine: Engine, name: str, image: Image, recipe: Recipe) -> BaseImage:
@@ -103,7 +103,7 @@ def _publish(engine: Engine, name: str, image: Image, recipe: Recipe) -> BaseIma
     return BaseImage(repository=f"{engine.registry}/{path}", tag="latest", digest=found)
 
 
-def _image(recipe: Recipe, title: str) -> Image:
+def _image(recipe: Recipe, title: str = "") -> Image:
     config = {
         "architecture": debian.architecture(),
         "os": "linux",
@@ -111,7 +111,9 @@ def _image(recipe: Recipe, title: str) -> Image:
         "config": {
             "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
             "Cmd": ["/bin/bash"],
-            "Labels": {"org.opencontainers.image.title": title},
+            "Labels": {
+                "org.opencontainers.image.title": title or f"{recipe.name}, made by mmdebstrap for envbuild's tests"
+            },
         },
     }
     return Image(layers=(_root_layer(recipe),), config=config)

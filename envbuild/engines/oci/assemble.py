@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from envbuild.core.bases import check_distribution, parse_os_release
 from envbuild.core.errors import PlanError
@@ -30,7 +30,7 @@ from envbuild.engines.oci.refusals import refuse
 from envbuild.engines.oci.settings import OciSettings
 from envbuild.engines.oci.skeleton import has_venv, skeleton_identity, write_skeleton
 from envbuild.engines.oci.sources import base_source
-from envbuild.engines.oci.store import Store, StoredLayer
+from envbuild.engines.oci.store import Store, StoredLayer, Take
 from envbuild.engines.oci.tar import Places, TarWriter
 from envbuild.engines.oci.units import Surroundings, Told, Unit, refuse_clashes
 from envbuild.engines.oci.wheels import WheelUnit
@@ -61,6 +61,12 @@ class Stack:
         """The descriptors of all layers, bottom first."""
         return (*self.base.layers, *(one.descriptor for one in self.layers))
 
+    def opener(self, store: Store, blob: Descriptor) -> Callable[[], BinaryIO]:
+        """Return what opens `blob`, one of `blobs`, wherever it lies."""
+        if blob in self.base.layers:
+            return lambda: self.source.blob(blob)
+        return lambda: store.open(blob)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembled(Stack):
@@ -84,8 +90,11 @@ class Watcher:
     def begin(self, source: ImageSource, base: ResolvedImage, count: int) -> None:
         """Take note of what the layers will lie on, and how many they will be."""
 
+    def plain(self, number: int) -> Take | None:
+        """Return what takes layer `number`, counted from 0 above the base, uncompressed while it is made; None where nobody wants it."""
+
     def made(self, number: int, layer: StoredLayer) -> None:
-        """Take note of layer `number`, counted from 0 above the base."""
+        """Take note of layer `number`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +224,14 @@ class Assembler:
         ):
 
             def one(number: int, draft: _Draft, key: str, found: StoredLayer | None) -> StoredLayer:
-                made = found or self.store.layer(key, how, places, lambda tar: draft.write(tar, coming), fresh=fresh)
+                made = found or self.store.layer(
+                    key,
+                    how,
+                    places,
+                    lambda tar: draft.write(tar, coming),
+                    fresh=fresh,
+                    plain=self.watcher.plain(number),
+                )
                 self.watcher.made(number, made)
                 step.advance(1, draft.title)
                 return made

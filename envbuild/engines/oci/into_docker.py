@@ -13,12 +13,17 @@ from envbuild.core.keys import sha256
 from envbuild.core.progress import SILENT, Progress
 from envbuild.engines.docker_images import DockerImages
 from envbuild.engines.oci.assemble import Assembled, Stack, Watcher
+from envbuild.engines.oci.docker_archive import docker_archive
 from envbuild.engines.oci.docker_load import send
-from envbuild.engines.oci.store import Store, StoredLayer
+from envbuild.engines.oci.spool import Room, Spool
+from envbuild.engines.oci.store import Store, StoredLayer, Take
 from envbuild.net.images import ImageSource, ResolvedImage
 
 _WORTH_A_LOAD = 16 << 20
 """Bytes of layers that are loaded before the image is complete: fewer come with the rest, as each load takes its time."""
+
+_ROOM = 1 << 30
+"""Bytes of uncompressed layers that wait on the disk until the engine takes them; what is more is unpacked once more."""
 
 PARTIAL = "dev.envbuild.partial"
 """The label of what an engine has of an image that is not complete yet."""
@@ -52,6 +57,8 @@ class IntoDocker(Watcher):
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._partial: list[str] = []
+        self._room = Room(_ROOM)
+        self._spools: dict[int, Spool] = {}
 
     def begin(self, source: ImageSource, base: ResolvedImage, count: int) -> None:
         """Begin to load what is made, in a thread of its own."""
@@ -59,6 +66,13 @@ class IntoDocker(Watcher):
             told = (source, base, count)
             self._thread = threading.Thread(target=self._load_early, args=told, name="early", daemon=True)
             self._thread.start()
+
+    def plain(self, number: int) -> Take | None:
+        """Return what keeps layer `number` as a near engine takes it, so that it need not be unpacked for it once more."""
+        if not self._unpacks:
+            return None
+        self._spools[number] = Spool(self._room, self._store.nameless)
+        return self._spools[number].write
 
     def made(self, number: int, layer: StoredLayer) -> None:
         """Take note of a layer; it is loaded as soon as all below it are made."""
@@ -95,6 +109,7 @@ class IntoDocker(Watcher):
     def close(self) -> None:
         """Remove what was loaded before the image was complete."""
         self._end_early()
+        self._forget(max(self._spools, default=-1) + 1)
         for identity in reversed(self._partial):
             with contextlib.suppress(EnvbuildError):  # whoever prunes the engine finds it by its label
                 self._images.remove(identity)
@@ -153,10 +168,27 @@ class IntoDocker(Watcher):
         self._known.add(image.diff_ids)
 
     def _send(self, image: Stack, config: bytes, names: Sequence[str], present: int) -> None:
+        at_hand = {
+            layer.diff_id: file
+            for number, layer in enumerate(image.layers)
+            if (spool := self._spools.get(number)) and (file := spool.whole(layer.plain_size))
+        }
+        told = docker_archive(
+            image, config, self._store, names, present=present, unpacked=self._unpacks, at_hand=at_hand
+        )
+        send(told, self._images, self._stopped)
+        self._forget(len(image.layers))
+
+    def _forget(self, count: int) -> None:
+        """Make room: the lowest `count` layers are where they should be."""
+        for number in list(self._spools):
+            if number < count:
+                self._spools.pop(number).close()
+
+    @property
+    def _unpacks(self) -> bool:
         # a store of blobs would keep them uncompressed, and a distant engine gets fewer bytes
-        near = self._keeps_layers and self._images.is_near
-        stopped = self._stopped
-        send(image, config, self._store, self._images, names, stopped=stopped, present=present, unpacked=near)
+        return self._images.is_near and self._keeps_layers
 
 
 _PLATFORM = ("architecture", "os", "variant")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from envbuild.core.errors import FileError
-from envbuild.core.keys import sha256
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
-from envbuild.engines.oci.assemble import Assembled, Stack
-from envbuild.engines.oci.compression import plain
+from envbuild.engines.oci.assemble import Assembled
+from envbuild.engines.oci.docker_archive import docker_archive
 from envbuild.engines.oci.store import LAYOUT, REF_NAME, Store
 from envbuild.engines.oci.tar import Places, TarWriter
 from envbuild.files import new_file, new_folder
@@ -53,7 +52,7 @@ def write_oci_archive(image: Assembled, store: Store, path: Path, names: Sequenc
         for data, descriptor in ((image.manifest_data, image.manifest), (image.config_data, image.config)):
             tar.content(_blob_name(descriptor), data)
         for descriptor in dict.fromkeys(image.blobs):
-            with opener(image, store, descriptor)() as blob:
+            with image.opener(store, descriptor)() as blob:
                 tar.file(_blob_name(descriptor), descriptor.size, blob)
         tar.end()
 
@@ -65,41 +64,8 @@ def write_docker_archive(image: Assembled, store: Store, path: Path, names: Sequ
         FileError: it cannot be written; nothing is left then.
     """
     with _new_file(path) as file:
-        docker_archive(image, image.config_data, store, names, file.write)
-
-
-def docker_archive(
-    image: Stack,
-    config: bytes,
-    store: Store,
-    names: Sequence[str],
-    write: Callable[[bytes], object],
-    *,
-    present: int = 0,
-    unpacked: bool = False,
-) -> None:
-    """Write a docker-archive of the configuration `config` and all layers but the lowest `present`, which its reader has already.
-
-    With `unpacked` our own layers are in it uncompressed, which spares a reader that is near what takes it longest.
-    """
-    sizes = {one.descriptor.digest: one.plain_size for one in image.layers} if unpacked else {}
-    name_of_config = f"{sha256(config)}.json"
-    layers = [f"{digest.partition(':')[2]}/layer.tar" for digest in image.diff_ids]
-    manifest = [{"Config": name_of_config, "RepoTags": [tagged(name) for name in names], "Layers": layers}]
-    tar = TarWriter(write, _FLAT)
-    tar.content("manifest.json", json.dumps(manifest, separators=(",", ":")).encode())
-    tar.content(name_of_config, config)
-    written: set[str] = set()
-    for name, descriptor in list(zip(layers, image.blobs, strict=True))[present:]:
-        if name not in written:
-            written.add(name)
-            with opener(image, store, descriptor)() as blob:
-                size = sizes.get(descriptor.digest)
-                if size is None:
-                    tar.file(name, descriptor.size, blob)
-                else:
-                    tar.file(name, size, cast("BinaryIO", plain(blob, descriptor.media_type)))
-    tar.end()
+        for piece in docker_archive(image, image.config_data, store, names).pieces():
+            file.write(piece if isinstance(piece, bytes) else piece.read())
 
 
 def push(
@@ -129,23 +95,10 @@ def push_blobs_of(
     """
     origin = _origin(image.source, reference)
     blobs = [
-        Blob(descriptor=one, open=opener(image, store, one), origin=origin if one in image.base.layers else "")
+        Blob(descriptor=one, open=image.opener(store, one), origin=origin if one in image.base.layers else "")
         for one in (image.config, *image.blobs)
     ]
     push_blobs(client, reference, blobs, progress=progress)
-
-
-def opener(image: Stack, store: Store, descriptor: Descriptor) -> Callable[[], BinaryIO]:
-    """Return what opens the blob `descriptor` of `image`, wherever it lies."""
-    if descriptor in image.base.layers:
-        return lambda: image.source.blob(descriptor)
-    return lambda: store.open(descriptor)
-
-
-def tagged(name: str) -> str:
-    """Return `name` with its tag spelled out."""
-    reference = ImageReference.parse(name)
-    return str(reference.with_tag(reference.tag or "latest"))
 
 
 def _origin(source: ImageSource, target: ImageReference) -> str:
@@ -182,7 +135,7 @@ def _fill(image: Assembled, store: Store, folder: Path) -> None:
     for descriptor in dict.fromkeys(image.blobs):
         path = target.blob_path(descriptor.digest)
         if not (path.is_file() and path.stat().st_size == descriptor.size):
-            with opener(image, store, descriptor)() as blob, _new_file(path) as file:
+            with image.opener(store, descriptor)() as blob, _new_file(path) as file:
                 shutil.copyfileobj(blob, file, 1 << 20)
     target.add(image.manifest_data, image.manifest.media_type)
 

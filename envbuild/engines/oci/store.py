@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from envbuild.core.errors import FileError, IntegrityError
 from envbuild.engines.oci.compression import Compressor, Method
@@ -33,6 +33,9 @@ _MEMBER = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF))
 """The header of a gzip member: deflate, no name, no time, from an unknown system."""
 _ABANDONED = 3600
 """Seconds after which a half-written file is nobody's any more."""
+
+Take = Callable[[bytes], object]
+"""Takes bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +80,18 @@ class Store:
         return found
 
     def layer(
-        self, key: str, method: Method, places: Places, write: Callable[[TarWriter], Any], *, fresh: bool = False
+        self,
+        key: str,
+        method: Method,
+        places: Places,
+        write: Callable[[TarWriter], Any],
+        *,
+        fresh: bool = False,
+        plain: Take | None = None,
     ) -> StoredLayer:
         """Return the layer of `key`, written by `write` where it is not here (or `fresh`); what `write` returns is kept with it.
+
+        The uncompressed bytes of what is written go to `plain` too.
 
         Raises:
             EnvbuildError: `write` did, or the disk is full; nothing is kept then.
@@ -88,7 +100,7 @@ class Store:
         with exclusive(record.with_suffix(".lock")):
             found = None if fresh else self._find(record)
             if found is None:
-                found = self._make(method, places, write)
+                found = self._make(method, places, write, plain)
                 write_atomic(record, json.dumps(_to_dict(found, self.blob_path(found.descriptor.digest))))
         return found
 
@@ -128,7 +140,7 @@ class Store:
 
     def sweep(self) -> None:
         """Remove what killed processes left half-written."""
-        for part in (self.root / "parts").glob("*"):
+        for part in self._parts.glob("*"):
             with contextlib.suppress(OSError):
                 if time.time() - part.stat().st_mtime > _ABANDONED:
                     part.unlink()
@@ -160,9 +172,11 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError, IntegrityError):
             return None
 
-    def _make(self, method: Method, places: Places, write: Callable[[TarWriter], Any]) -> StoredLayer:
+    def _make(
+        self, method: Method, places: Places, write: Callable[[TarWriter], Any], plain: Take | None
+    ) -> StoredLayer:
         with self._part() as (path, file):
-            sink = _Sink(file, method)
+            sink = _Sink(file, method, plain)
             tar = TarWriter(sink.write, places, sink.keeping if method.keeps else None)
             told = write(tar)
             tar.end()
@@ -172,9 +186,22 @@ class Store:
             path.replace(target)
         return StoredLayer(descriptor=descriptor, diff_id=sink.diff_id, plain_size=sink.plain_size, told=told)
 
+    def nameless(self) -> BinaryIO:
+        """Return a new file beside the blobs that nobody else sees, and that is gone when it is closed.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        self._parts.mkdir(parents=True, exist_ok=True)
+        return cast("BinaryIO", tempfile.TemporaryFile(dir=self._parts, buffering=0))
+
+    @property
+    def _parts(self) -> Path:
+        return self.root / "parts"
+
     @contextlib.contextmanager
     def _part(self) -> Iterator[tuple[Path, BinaryIO]]:
-        folder = self.root / "parts"
+        folder = self._parts
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
@@ -190,8 +217,8 @@ class Store:
 class _Sink:
     """Takes a tar, and knows both digests and sizes at its end."""
 
-    def __init__(self, file: BinaryIO, method: Method) -> None:
-        self._file, self._method = file, method
+    def __init__(self, file: BinaryIO, method: Method, plain: Take | None) -> None:
+        self._file, self._method, self._take = file, method, plain
         self._compressor: Compressor | None = None
         self._plain, self._packed, self._size = hashlib.sha256(), hashlib.sha256(), 0
         self.plain_size = 0
@@ -212,8 +239,7 @@ class _Sink:
         self._put(struct.pack("<II", crc, size & 0xFFFFFFFF))
 
     def _keep(self, data: bytes, packed: bytes) -> None:
-        self._plain.update(data)
-        self.plain_size += len(data)
+        self._put_plain(data)
         self._put(packed)
 
     @property
@@ -232,8 +258,7 @@ class _Sink:
         self._waiting = io.BytesIO()
         if not data:
             return
-        self._plain.update(data)
-        self.plain_size += len(data)
+        self._put_plain(data)
         self._compressor = self._compressor or self._method.start()
         self._put(self._compressor.compress(data))
 
@@ -242,6 +267,12 @@ class _Sink:
         if self._compressor is not None:
             self._put(self._compressor.flush())
             self._compressor = None
+
+    def _put_plain(self, data: bytes) -> None:
+        self._plain.update(data)
+        self.plain_size += len(data)
+        if self._take is not None:
+            self._take(data)
 
     def _put(self, data: bytes) -> None:
         self._packed.update(data)

@@ -13,10 +13,10 @@ from typing import BinaryIO, Protocol
 from envbuild.context import EPOCH
 from envbuild.core.errors import IntegrityError
 
-_BLOCK = 512
+BLOCK = 512
 _CHUNK = 1 << 20
 _NAME, _LINK, _SIZE = 100, 100, 8**11
-_FILE, _SYMLINK, _FOLDER, _PAX = b"0", b"2", b"5", b"x"
+FILE, _SYMLINK, _FOLDER, _PAX = b"0", b"2", b"5", b"x"
 
 _WORTH_KEEPING = 1 << 12
 
@@ -110,16 +110,16 @@ class TarWriter:
             IntegrityError: `stream` has more or fewer.
         """
         place = self._place(path)
-        self._write(header(place, _FILE, mode=mode, size=size))
+        self._write(header(place, FILE, mode=mode, size=size))
         if packed is None or self._keeping is None or size < _WORTH_KEEPING:
-            for data in _pieces(path, size, stream):
+            for data in blocks(path, size, stream):
                 self._write(data)
         else:
             with self._keeping(packed.crc, size) as keep:
-                for data in _pieces(path, size, stream):
+                for data in blocks(path, size, stream):
                     keep(data, packed.taken())
                 keep(b"", packed.taken())
-        self._write(bytes(-size % _BLOCK))
+        self._write(bytes(-size % BLOCK))
 
     def content(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """Write a file with `data`."""
@@ -127,7 +127,7 @@ class TarWriter:
 
     def end(self) -> None:
         """Write the end of the archive."""
-        self._write(bytes(2 * _BLOCK))
+        self._write(bytes(2 * BLOCK))
 
     def _place(self, path: str) -> str:
         """Return where the member `path` lies, its folders written; what lies beside it is not looked up again."""
@@ -149,7 +149,12 @@ class TarWriter:
                 self._write(header(f"{folder}/", _FOLDER, mode=0o755))
 
 
-def _pieces(path: str, size: int, stream: BinaryIO) -> Iterator[bytes]:
+def blocks(path: str, size: int, stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the `size` bytes of `stream`, which are the content of `path`.
+
+    Raises:
+        IntegrityError: it has more or fewer.
+    """
     left = size
     while data := stream.read(min(left + 1, _CHUNK)):
         left -= len(data)
@@ -173,7 +178,7 @@ def header(name: str, kind: bytes, *, mode: int, size: int = 0, link: str = "", 
     if not records:
         return plain
     body = b"".join(_record(key, value) for key, value in sorted(records.items()))
-    return _block(b"pax", _PAX, 0o644, len(body)) + body + bytes(-len(body) % _BLOCK) + plain
+    return _block(b"pax", _PAX, 0o644, len(body)) + body + bytes(-len(body) % BLOCK) + plain
 
 
 def _fit(text: str, size: int) -> bytes:

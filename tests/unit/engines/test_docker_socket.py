@@ -12,7 +12,7 @@ import pytest
 from envbuild.core.errors import EngineError
 from envbuild.engines.docker import DockerEngine
 from envbuild.engines.docker_images import DockerImages
-from envbuild.engines.docker_socket import answers, api_version, image_attributes, send
+from envbuild.engines.docker_socket import FilePart, answers, api_version, image_attributes, send
 
 
 @pytest.fixture
@@ -90,10 +90,10 @@ def test_an_engine_without_a_version_has_none(engine, answer):
 
 
 class Taking:
-    """An engine that answers once it has read `enough` bytes of what it is sent, as much as there is by default."""
+    """An engine that answers once it has read `enough` bytes of what it is sent, or an end that is `until`."""
 
-    def __init__(self, place, answer, enough=None):
-        self.answer, self.enough, self.body = answer, enough, b""
+    def __init__(self, place, answer, enough=1 << 30, until=b"\0nothing"):
+        self.answer, self.enough, self.until, self.body = answer, enough, until, b""
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(place))
         self.listener.listen()
@@ -101,7 +101,7 @@ class Taking:
 
     def serve(self):
         with self.listener.accept()[0] as connection:
-            while not self.body.endswith(b"0\r\n\r\n") and (self.enough is None or len(self.body) < self.enough):
+            while len(self.body) < self.enough and not self.body.endswith(self.until):
                 self.body += connection.recv(1 << 16)
             connection.sendall(self.answer)
             connection.shutdown(socket.SHUT_WR)
@@ -110,13 +110,19 @@ class Taking:
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"stream":"x"}'
 
 
-def test_what_is_sent_arrives_in_chunks(tmp_path, monkeypatch):
+def test_what_is_sent_arrives_whole(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/t")
-    taking = Taking(tmp_path / "t", OK)
-    assert send("/images/load?quiet=1", iter([b"one", b"three" * 4]), 5) == (200, b'{"stream":"x"}')
+    (tmp_path / "file").write_bytes(b"0123456789")
+    taking = Taking(tmp_path / "t", OK, until=b"\x003456")
+    with (tmp_path / "file").open("rb") as file:
+        part = FilePart(file=file, offset=3, size=4)
+        pieces = [b"one", part, bytes(1 << 16), part]
+        assert send("/images/load?quiet=1", 11 + (1 << 16), iter(pieces), 5) == (200, b'{"stream":"x"}')
+        assert part.read() == b"3456"
     head, _, body = taking.body.partition(b"\r\n\r\n")
     assert head.startswith(b"POST /images/load?quiet=1 HTTP/1.1\r\n")
-    assert body == b"3\r\none\r\n14\r\n" + b"three" * 4 + b"\r\n0\r\n\r\n"
+    assert b"Content-Length: 65547" in head
+    assert body == b"one3456" + bytes(1 << 16) + b"3456"
 
 
 def test_a_refusal_is_heard_although_there_is_more_to_send(tmp_path, monkeypatch):
@@ -124,17 +130,17 @@ def test_a_refusal_is_heard_although_there_is_more_to_send(tmp_path, monkeypatch
     Taking(tmp_path / "t", b'HTTP/1.1 500 Oops\r\nContent-Length: 16\r\n\r\n{"message":"no"}', enough=1)
     images = DockerImages(DockerEngine())
     with pytest.raises(EngineError, match="cannot load the image: no"):
-        images.load(iter([bytes(1 << 20)] * 64))
+        images.load(64 << 20, iter([bytes(1 << 20)] * 64))
 
 
 def test_an_engine_that_goes_away_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/t")
     Taking(tmp_path / "t", b"", enough=1)
     with pytest.raises(EngineError, match="cannot load the image"):
-        DockerImages(DockerEngine()).load(iter([b"x"]))
+        DockerImages(DockerEngine()).load(1, iter([b"x"]))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody")
     with pytest.raises(EngineError, match="cannot load the image"):
-        DockerImages(DockerEngine()).load(iter([b"x"]))
+        DockerImages(DockerEngine()).load(1, iter([b"x"]))
 
 
 def test_old_engines_keep_layers_and_an_engine_that_cannot_be_asked_is_not_thought_to(engine, monkeypatch, tmp_path):

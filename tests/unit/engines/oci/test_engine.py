@@ -391,12 +391,14 @@ def test_what_belongs_to_a_dockerfile_is_refused(tmp_path, base):
 @pytest.mark.parametrize("compression", ["gzip", "zlib", "zstd", "none"])
 def test_a_docker_that_is_near_gets_layers_unpacked(tmp_path, base, packages, compression):
     from envbuild.engines.oci.assemble import Assembler
-    from envbuild.engines.oci.outputs import docker_archive
+    from envbuild.engines.oci.docker_archive import docker_archive
 
     assembler = Assembler(settings=OciSettings(load=False, compression=compression))
     made = assembler.assemble(plan(tmp_path, pip=packages, base=base))
-    with (tmp_path / "image.tar").open("wb") as file:
-        docker_archive(made, made.config_data, assembler.store, ["demo/image:1"], file.write, unpacked=True)
+    archive = docker_archive(made, made.config_data, assembler.store, ["demo/image:1"], unpacked=True)
+    data = b"".join(archive.pieces())
+    assert len(data) == archive.size
+    (tmp_path / "image.tar").write_bytes(data)
     image = image_source(tmp_path / "image.tar").resolve(LINUX)
     assert image.diff_ids == made.diff_ids
     with tarfile.open(tmp_path / "image.tar") as archive:

@@ -41,8 +41,9 @@ class Daemon:
         self.removed.append(identity)
         del self.has[identity]
 
-    def load(self, blocks):
-        data = b"".join(blocks)
+    def load(self, size, pieces):
+        data = b"".join(one if isinstance(one, bytes) else one.read() for one in pieces)
+        assert len(data) == size
         if self.refuses:
             self.refuses -= 1
             raise EngineError("there is no room")
@@ -126,11 +127,11 @@ def test_who_gives_up_does_not_wait_for_what_is_being_loaded(made, assembler):
     taken, going_on = threading.Event(), threading.Event()
     load = daemon.load
 
-    def slow(blocks):
-        first = next(iter(blocks))
+    def slow(size, pieces):
+        first = next(iter(pieces))
         taken.set()
         going_on.wait(5)
-        load([first, *blocks])
+        load(size, [first, *pieces])
 
     daemon.load = slow
 
