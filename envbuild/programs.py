@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess  # noqa: TID251
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +127,53 @@ def stream(
     if process.returncode != 0:
         raise ProgramError(completed)
     return completed
+
+
+class Answering:
+    """A program that answers each line with a line, until it is closed; it inherits nothing but its streams."""
+
+    def __init__(self, argv: Sequence[str], *, env: Mapping[str, str]) -> None:
+        """Start `argv` with the environment `env`.
+
+        Raises:
+            ProgramError: it could not be started.
+        """
+        self._argv = tuple(argv)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the program
+        try:
+            self._process = subprocess.Popen(
+                self._argv, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
+            )
+        except OSError as error:
+            self._errors.close()
+            raise ProgramError(Completed(argv=self._argv, code=127, stdout="", stderr=str(error))) from error
+
+    def ask(self, line: str) -> str:
+        """Return the answer to `line`, without its end.
+
+        Raises:
+            ProgramError: it ended.
+        """
+        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101, PT018 - both are pipes
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{line}\n".encode())
+            self._process.stdin.flush()
+        answer = self._process.stdout.readline().decode("utf-8", "replace")
+        if not answer.endswith("\n"):
+            raise self.failure(self._process.wait())
+        return answer.rstrip("\n")
+
+    def failure(self, code: int) -> ProgramError:
+        """Return the error that says what it wrote to stderr, as of a program that ended with `code`."""
+        self._errors.seek(0)
+        said = self._errors.read().decode("utf-8", "replace")
+        return ProgramError(Completed(argv=self._argv, code=code, stdout="", stderr=said))
+
+    def close(self) -> None:
+        """Ask no more, and wait for its end."""
+        with contextlib.suppress(BrokenPipeError):
+            self._process.communicate()
+        self._errors.close()
 
 
 def start(

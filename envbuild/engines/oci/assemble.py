@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +22,7 @@ from envbuild.engines.oci.app_layers import app_identity, app_layers, write_app
 from envbuild.engines.oci.arrange import arrange
 from envbuild.engines.oci.base import BaseFacts, base_facts
 from envbuild.engines.oci.bytecode import CannotCompileError, Interpreter, base_interpreter, check_machine
+from envbuild.engines.oci.compilers import Compilers
 from envbuild.engines.oci.compression import Method, method
 from envbuild.engines.oci.conda import CondaUnit, Stage, stage
 from envbuild.engines.oci.config import creation_time, image_config
@@ -133,8 +134,8 @@ class Assembler:
         base = source.resolve(plan.selection.platform)
         facts = base_facts(source, base, progress=self.progress)
         _check_base(plan, facts)
-        with stage(plan.selection.conda, PREFIX, plan.selection.platform) as linked:
-            drafts = [*self._drafts(plan, facts, linked, previous)]
+        with stage(plan.selection.conda, PREFIX, plan.selection.platform) as linked, Compilers() as compilers:
+            drafts = [*self._drafts(plan, facts, linked, compilers, previous)]
             self.watcher.begin(source, base, len(drafts))
             layers = self._layers(drafts, facts.places, linked, self._files(plan), fresh=fresh)
         contents = [*_contents(drafts, layers)]
@@ -146,7 +147,12 @@ class Assembler:
         return self._finish(plan, source, base, list(zip(drafts, layers, strict=True)), missing=missing)
 
     def _drafts(
-        self, plan: Plan, facts: BaseFacts, linked: Stage, previous: Sequence[Sequence[str]]
+        self,
+        plan: Plan,
+        facts: BaseFacts,
+        linked: Stage,
+        compilers: Compilers,
+        previous: Sequence[Sequence[str]],
     ) -> Iterator[_Draft]:
         python = _interpreter_path(plan, facts)
         if plan.config.user or has_venv(plan):
@@ -155,7 +161,11 @@ class Assembler:
                 identity=[*skeleton_identity(plan), python],
                 write=lambda tar, _: [["envbuild", write_skeleton(tar, plan, python).to_list()]],
             )
-        around = self._surroundings(plan, facts, linked, python)
+        minor = plan.lock.python.minor if plan.lock.python else (0, 0)
+        interpreter = self._interpreter(plan, facts, linked, python)
+        if interpreter is not None:
+            interpreter = replace(interpreter, compilers=compilers)
+        around = Surroundings(prefix=PREFIX, minor=minor, interpreter=interpreter)
         for group in arrange(self._units(plan, around, linked), self.settings.layers, previous):
             yield _package_draft(group)
         if code := _wheels(plan.selection.code, around):
@@ -167,10 +177,6 @@ class Assembler:
                 identity=app_identity(files),
                 write=lambda tar, _, files=files: [["the application", write_app(tar, files).to_list()]],  # type: ignore[misc]
             )
-
-    def _surroundings(self, plan: Plan, facts: BaseFacts, linked: Stage, python: str) -> Surroundings:
-        minor = plan.lock.python.minor if plan.lock.python else (0, 0)
-        return Surroundings(prefix=PREFIX, minor=minor, interpreter=self._interpreter(plan, facts, linked, python))
 
     def _units(self, plan: Plan, around: Surroundings, linked: Stage) -> list[Unit]:
         if plan.definition.user_managed:

@@ -10,7 +10,7 @@ import hashlib
 import posixpath
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,23 +20,23 @@ from envbuild.core.keys import canonical, sha256
 from envbuild.core.platforms import Platform, image_platform
 from envbuild.engines.elf import read_elf
 from envbuild.engines.oci.base import BaseFacts
+from envbuild.engines.oci.compilers import ENVIRONMENT, FLAGS, Compilers
 from envbuild.files import cache_root
 
-_WORKER = Path(__file__).with_name("bytecode_worker.py")
 _FORMAT = 3
 _DIGEST, _END = 32, b"end\n"
-_ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 OLDEST = (3, 7)
 """The first Python whose bytecode can be independent of times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
-    """How to run an interpreter here. `identity` is that of its program and library, `tag` what its bytecode files are called by."""
+    """How to run an interpreter here, by `compilers`; `identity` is that of its program and library, `tag` is in its bytecode files' names."""
 
     argv: tuple[str, ...]
     identity: str
     tag: str
+    compilers: Compilers = field(default_factory=Compilers, repr=False, compare=False)
 
     def path(self, source: str) -> str:
         """Return where the bytecode of the module at `source` lies (PEP 3147)."""
@@ -91,14 +91,11 @@ def _links_of(facts: BaseFacts, needed: Sequence[str]) -> list[str]:
 
 def _working(argv: tuple[str, ...], files: Sequence[Path], minor: tuple[int, int]) -> Interpreter:
     question = "import sys; print(*sys.version_info[:2], sys.implementation.cache_tag)"
-    said = programs.run([*argv, *_FLAGS, "-c", question], env=_ENVIRONMENT, check=False)
+    said = programs.run([*argv, *FLAGS, "-c", question], env=ENVIRONMENT, check=False)
     if said.code != 0 or said.stdout.split()[:2] != [str(number) for number in minor]:
         raise CannotCompileError(f"{argv[-1]} does not run on this machine as Python {minor[0]}.{minor[1]}")
     digests = sorted({hashlib.sha256(one.read_bytes()).hexdigest() for one in files if one.is_file()})
     return Interpreter(argv=argv, identity=sha256(canonical([_FORMAT, digests])), tag=said.stdout.split()[2])
-
-
-_FLAGS = ("-I", "-S", "-B", "-W", "ignore")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +141,11 @@ def _compile(interpreter: Interpreter, names: Sequence[str], read: Callable[[str
             for name in names:
                 path, source = name.encode(), read(name)
                 file.write(b"%d %d\n%s%s" % (len(path), len(source), path, source))
-        argv = [*interpreter.argv, *_FLAGS, str(_WORKER), str(sources), str(output)]
-        done = programs.run(argv, env=_ENVIRONMENT, cwd=Path(temporary), check=False)
-        if done.code != 0 or not output.is_file():
-            said = f"{interpreter.argv[-1]} ended with {done.code}\n{done.stderr}"
-            raise EngineError(f"the bytecode cannot be made: {said}")
+        try:
+            interpreter.compilers.compile(interpreter.argv, sources, output)
+        except programs.ProgramError as error:
+            said = f"{interpreter.argv[-1]} ended with {error.completed.code}\n{error.completed.stderr}"
+            raise EngineError(f"the bytecode cannot be made: {said}") from error
         # the worker left room for the digest at the beginning
         with output.open("r+b") as file:
             digest = _digest_after(file)

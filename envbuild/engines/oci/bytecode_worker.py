@@ -1,19 +1,44 @@
-"""Compiles modules in the interpreter that will run them: `python -I -S -B bytecode_worker.py SOURCES OUTPUT`.
+"""Compiles modules in the interpreter that will run them: `python -I -S -B bytecode_worker.py`.
 
-One process for each package, on CPython 3.7 and later: so it imports nothing that is not in the interpreter itself. SOURCES
-holds for each module a line `<length of its path> <length of its source>`, then both. A module that does not compile
-(packages ship templates, and code for other versions) has no bytecode, as with pip.
+It is asked by a line on its input, `SOURCES OUTPUT`, two paths in hexadecimal digits, and answers with a line, 0 where all went
+well. Each package is compiled by a child of its own, forked from what has compiled nothing: as what is compiled depends on what
+was before. On CPython 3.7 and later, so it imports nothing that is not in the interpreter itself. SOURCES holds for each module
+a line `<length of its path> <length of its source>`, then both. A module that does not compile (packages ship templates, and
+code for other versions) has no bytecode, as with pip.
 """
 
 import _frozen_importlib_external as external
 import _imp
 import marshal
+import posix
 import sys
 
 UNCHECKED = b"\x01\0\0\0"  # PEP 552: by hash, and the hash is never looked at
 
 
-def main(sources: str, output: str) -> None:
+def main() -> None:
+    """Answer what is asked, until nobody asks any more."""
+    with open(0, "rb", closefd=False) as asked:
+        for line in asked:
+            sources, output = (bytes.fromhex(word.decode()) for word in line.split())
+            child = posix.fork()
+            if not child:
+                posix._exit(child_of(sources, output))  # noqa: SLF001 - `os` is not imported
+            posix.write(1, b"%d\n" % posix.waitpid(child, 0)[1])
+
+
+def child_of(sources: bytes, output: bytes) -> int:
+    """Do what a child is for, and return its exit code."""
+    try:
+        compile_all(sources, output)
+    except BaseException:  # noqa: BLE001 - said to whoever asked
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+        return 1
+    return 0
+
+
+def compile_all(sources: bytes, output: bytes) -> None:
     """Compile all modules in `sources`; after 32 bytes `output` gets a line `<number> <length>` and the bytecode for each."""
     with open(sources, "rb") as file, open(output, "wb") as target:  # noqa: PTH123 (pathlib takes longer than the work)
         target.write(bytes(32))  # for a digest
@@ -38,4 +63,4 @@ def compile_one(path: str, data: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main()

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -40,7 +41,7 @@ class Files:
     ) -> Iterator[Fetching]:
         """Begin to fetch the wheels of `units`, eight at a time, and yield what gives each as soon as it is there.
 
-        With `compile_early` its bytecode is begun then, too, the first of `units` before the others.
+        With `compile_early` its bytecode is begun then, too: `units` come in the order in which they will be needed.
         """
         if not units:
             yield {}
@@ -54,16 +55,21 @@ class Files:
             ThreadPoolExecutor(max_workers=8, thread_name_prefix="fetch") as pool,
         ):
 
-            def one(number: int, unit: WheelUnit) -> WheelUnit:
+            def one(above: int, unit: WheelUnit) -> WheelUnit:
                 if stop.is_set():
                     raise EnvbuildError(f"{unit.name}: stopped")
                 path = client.path(_file(unit))
                 step.advance(unit.size, unit.name)
                 here = replace(unit, path=path, size=path.stat().st_size)
-                return replace(here, early=compiling.begin(number, here)) if compile_early else here
+                return replace(here, early=compiling.begin(here, above)) if compile_early else here
 
             try:
-                yield {(unit.name, unit.version): pool.submit(one, number, unit) for number, unit in enumerate(units)}
+                sizes = [*accumulate((unit.size for unit in reversed(units)), initial=0)]
+                above = reversed(sizes[:-1])
+                yield {
+                    (unit.name, unit.version): pool.submit(one, size, unit)
+                    for size, unit in zip(above, units, strict=True)
+                }
             finally:
                 stop.set()
 
@@ -102,12 +108,20 @@ class Files:
         return None
 
 
+_COMPILING, _SENDING = 3, 1
+"""How long a byte of source takes to be compiled, and a byte of a wheel to be sent on once it is a layer."""
+
+
 class _Compiling:
-    """Makes bytecode, for as many packages at a time as there are processors; of those that wait, the lowest number is next."""
+    """Makes bytecode, for as many packages at a time as there are processors.
+
+    Of those that wait, the next is the one after which most is still to be done: itself to compile, and to send it and what
+    lies above it, as an engine takes layers in their order.
+    """
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
-        self._waiting: queue.PriorityQueue[tuple[int, WheelUnit, Future[Bytecode]]] = queue.PriorityQueue()
+        self._waiting: queue.PriorityQueue[tuple[int, str, WheelUnit, Future[Bytecode]]] = queue.PriorityQueue()
         self._pool = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="compile")
 
     def __enter__(self) -> _Compiling:
@@ -117,15 +131,16 @@ class _Compiling:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
 
-    def begin(self, number: int, unit: WheelUnit) -> Future[Bytecode]:
-        """Return what will have the bytecode of `unit`."""
+    def begin(self, unit: WheelUnit, above: int) -> Future[Bytecode]:
+        """Return what will have the bytecode of `unit`; the wheels above it in the image have `above` bytes."""
         future: Future[Bytecode] = Future()
-        self._waiting.put((number, unit, future))
+        still = _COMPILING * unit.source_size() + _SENDING * (unit.size + above)
+        self._waiting.put((-still, unit.name, unit, future))
         self._pool.submit(self._next)
         return future
 
     def _next(self) -> None:
-        _, unit, future = self._waiting.get()
+        _, _, unit, future = self._waiting.get()
         try:
             if self._stop.is_set():
                 raise EnvbuildError(f"{unit.name}: stopped")

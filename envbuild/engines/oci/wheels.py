@@ -102,6 +102,16 @@ class WheelUnit:
             raise PlanError(f"{self._filename}: the wheel cannot be installed: it is damaged") from error
         return destination.recorder.told
 
+    def source_size(self) -> int:
+        """Return how many bytes of source there are to compile, as the archive says; 0 where it is none."""
+        if self.path is None or self.surroundings.interpreter is None:
+            return 0
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                return sum(one.file_size for one in archive.infolist() if one.filename.endswith(".py"))
+        except _DAMAGES:
+            return 0
+
     def compiled(self) -> Bytecode:
         """Return the bytecode of its modules; it is remembered.
 

@@ -8,10 +8,17 @@ import pytest
 from envbuild.core.errors import EngineError
 from envbuild.core.platforms import image_platform, parse_platform
 from envbuild.engines.oci.bytecode import CannotCompileError, Interpreter, check_machine, compile_modules
+from envbuild.programs import ProgramError
 
 
 def read(path):
     return Path(path).read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def ended():
+    yield
+    HERE.compilers.close()
 
 
 HERE = Interpreter(argv=(sys.executable,), identity="this", tag=str(sys.implementation.cache_tag))
@@ -26,6 +33,17 @@ def test_bytecode_is_unchecked_and_names_its_place_in_the_image(tmp_path):
     assert data[:4] == MAGIC_NUMBER
     assert data[4:8] == b"\1\0\0\0"
     assert marshal.loads(data[16:]).co_filename == f"{SITE}/a.py"
+
+
+def test_a_package_has_the_same_bytecode_whatever_was_compiled_before(tmp_path):
+    other = "def another_name(argument):\n    another_name.other_name = 'some text', argument\n"
+    (tmp_path / "a.py").write_text("import another_name\nother_name = 'some text', another_name.argument\n")
+    (tmp_path / "b.py").write_text(other)
+    modules = {f"{SITE}/a.py": str(tmp_path / "a.py")}
+    alone = dict(compile_modules(HERE, ["alone"], modules, read).items())
+    compile_modules(HERE, ["other"], {f"{SITE}/b.py": str(tmp_path / "b.py")}, read)
+    after = dict(compile_modules(HERE, ["after"], modules, read).items())
+    assert alone == after
 
 
 def test_what_does_not_compile_has_no_bytecode(tmp_path):
@@ -59,6 +77,14 @@ def test_an_interpreter_that_fails_is_named(tmp_path):
     broken = Interpreter(argv=("/bin/false",), identity="broken", tag="cpython-311")
     with pytest.raises(EngineError, match="/bin/false"):
         compile_modules(broken, ["x"], {f"{SITE}/a.py": str(tmp_path / "a.py")}, read)
+
+
+def test_an_interpreter_that_dies_is_named_and_another_takes_its_place(tmp_path):
+    (tmp_path / "a.py").write_text("x = 1\n")
+    modules = {f"{SITE}/a.py": str(tmp_path / "a.py")}
+    with pytest.raises(ProgramError, match="No such file"):
+        HERE.compilers.compile(HERE.argv, tmp_path / "absent", tmp_path / "output")
+    assert [path for path, _ in compile_modules(HERE, ["d"], modules, read).items()]
 
 
 def test_another_architecture_and_an_old_python_are_left_out():
