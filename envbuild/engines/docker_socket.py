@@ -10,7 +10,8 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -97,23 +98,46 @@ def send(path: str, size: int, pieces: Iterable[bytes | FilePart], timeout: floa
     import http.client
 
     connection = http.client.HTTPConnection("docker")
-    socket_ = connection.sock = _connected(timeout)
+    taker = connection.sock = _connected(timeout)
     try:
         # who refuses what is sent does not read it to its end, but says why
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError), _waiting_in_the_kernel(taker, timeout):
             connection.putrequest("POST", path)
             connection.putheader("Content-Type", "application/x-tar")
             connection.putheader("Content-Length", str(size))
             connection.endheaders()
             for piece in pieces:
                 if isinstance(piece, bytes):
-                    socket_.sendall(piece)
+                    taker.sendall(piece)
                 else:
-                    socket_.sendfile(piece.file, piece.offset, piece.size)
+                    _send_part(taker, piece)
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
         connection.close()
+
+
+@contextlib.contextmanager
+def _waiting_in_the_kernel(connection: socket.socket, timeout: float) -> Iterator[None]:
+    """Let the kernel wait until there is room for what is sent: with a timeout of Python's, each small piece is a call and a wait."""
+    whole = int(timeout)
+    connection.settimeout(None)
+    connection.setsockopt(
+        socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", whole, int((timeout - whole) * 1_000_000))
+    )
+    try:
+        yield
+    finally:
+        connection.settimeout(timeout)
+
+
+def _send_part(connection: socket.socket, part: FilePart) -> None:
+    at, end = part.offset, part.offset + part.size
+    while at < end:
+        sent = os.sendfile(connection.fileno(), part.file.fileno(), at, end - at)
+        if not sent:
+            raise OSError("a layer became shorter while it was sent")
+        at += sent
 
 
 def _connected(timeout: float) -> socket.socket:

@@ -143,6 +143,19 @@ def test_an_engine_that_goes_away_is_an_error(tmp_path, monkeypatch):
         DockerImages(DockerEngine()).load(1, iter([b"x"]))
 
 
+def test_an_engine_that_takes_nothing_is_not_waited_for_without_end(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/t")
+    with socket.socket(socket.AF_UNIX) as listener, (tmp_path / "file").open("w+b") as file:
+        listener.bind(f"{tmp_path}/t")
+        listener.listen()
+        file.truncate(8 << 20)
+        for piece in (bytes(8 << 20), FilePart(file=file, offset=0, size=8 << 20)):
+            with pytest.raises(OSError):
+                send("/images/load", 8 << 20, [piece], 0.2)
+        with pytest.raises(OSError, match="shorter"):
+            send("/images/load", 1, [FilePart(file=file, offset=8 << 20, size=1)], 0.2)
+
+
 def test_old_engines_keep_layers_and_an_engine_that_cannot_be_asked_is_not_thought_to(engine, monkeypatch, tmp_path):
     engine(b"HTTP/1.0 200 OK\r\nApi-Version: 1.41\r\n\r\nOK")
     assert DockerImages(DockerEngine()).keep_layers()
