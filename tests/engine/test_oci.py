@@ -207,8 +207,14 @@ def test_a_large_image_is_loaded_while_it_is_assembled_and_leaves_nothing_else(
 ):
     from envbuild.engines.oci import into_docker
 
-    sent, send = [], into_docker.send
-    monkeypatch.setattr(into_docker, "send", lambda *said, **more: (sent.append(said[4]), send(*said, **more)))
+    sent, at_hand, archive = [], [], into_docker.docker_archive
+
+    def recorded(image, config, store, names, **more):
+        sent.append(names)
+        at_hand.extend(more["at_hand"])
+        return archive(image, config, store, names, **more)
+
+    monkeypatch.setattr(into_docker, "docker_archive", recorded)
     names = ("one", "two", "three")
     wheels = [on_disk(tmp_path / "wheels", name, "1.0", files={f"{name}/data": os.urandom(20 << 20)}) for name in names]
     python = LockedPython(version="3.11", provider="base", interpreter="/usr/bin/python3.11")
@@ -216,6 +222,7 @@ def test_a_large_image_is_loaded_while_it_is_assembled_and_leaves_nothing_else(
     image = OciEngine(OciSettings(layers=4)).image(made, name="oci-road/large:1", options=BuildOptions(output="docker"))
     assert sent[-1] == ("oci-road/large:1",)
     assert () in sent
+    assert len(at_hand) == len(set(at_hand)) >= len(names)
     found = DockerEngine().client.api.images(all=True, filters={"label": into_docker.PARTIAL})
     assert found == []
     assert on_engine.run("oci-road/large:1", "python", "-c", "import sys; print(sys.prefix)").strip() == "/opt/env"
