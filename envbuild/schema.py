@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from envbuild.core.errors import UsageError
 from envbuild.core.image_settings import COMPRESSIONS, CONDA_INSTALLERS, MOST_LAYERS, PIP_INSTALLERS
+from envbuild.core.names import NO_SNAPSHOT, SNAPSHOT_DAY
 from envbuild.core.platforms import PLATFORMS
 from envbuild.formats.facts import Facts
 from envbuild.read import azure_v2, conda_env, tool_envbuild
@@ -126,6 +127,10 @@ _TABLE: dict[str, tuple[Schema, str]] = {
         "a build context as the base: a folder, or {path, dockerfile}",
     ),
     "apt": (_list({"type": "string", "pattern": _APT}), "apt packages in order: name, name=version"),
+    "apt-snapshot": (
+        {"type": "string", "pattern": f"^({NO_SNAPSHOT}|{SNAPSHOT_DAY})$"},
+        "the day of the archive that apt packages are from, or none; default: the day of locking",
+    ),
     "docker-steps": (_either(_TEXT, _list(_TEXT)), "Dockerfile instructions behind the base"),
     "allow-distribution": (_either(_TEXT, _list(_TEXT)), "distributions besides Ubuntu that the base may be"),
     "base-packages": (_either(_TEXT, _list(_TEXT)), "what the base already holds: name==version"),

@@ -1,7 +1,7 @@
 """The test command: `python -m tests [pytest arguments]`.
 
-It runs ruff and mypy, then the tests that need no container engine on two processes, then, on an engine that it
-starts and stops itself, those that need one. Where there can be no engine (not root, no apt to install it) these are skipped
+It runs ruff and mypy, then the tests that need no container engine on two processes, then those that need one on two more,
+each with an engine that it starts and stops itself. Where there can be no engine (not root, no apt to install it) these are skipped
 with the reason, unless `ENVBUILD_REQUIRE_ENGINE=1`. Those that take minutes or a browser (`slow`) run with `--all`. Arguments go to pytest (`-m` is taken); the last line sums up.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envbuild import programs
-from tests.support.provision import engine_environment
+from tests.support.provision import OWN_ENGINES, engine_is_named, missing_parts
 
 ROOT = Path(__file__).parents[1]
 PYTEST = (sys.executable, "-m", "pytest")
@@ -54,16 +54,18 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _engine_tests(arguments: Sequence[str], marker: str) -> Result:
-    """Run the engine tests among `arguments`; the engine is started only if there are any."""
+    """Run the engine tests among `arguments`, a file on one of two processes; the engines are started only if there are any."""
     name, marked = "engine tests", [*arguments, "-m", marker]
     listing = programs.run([*PYTEST, *marked, "--collect-only", "-q"], cwd=ROOT, check=False)
     if listing.code == NO_TESTS:
         return Result(name=name, code=0, counts="none asked for")
-    with engine_environment() as variables:
-        reason = variables.get("ENVBUILD_TEST_ENGINE_SKIP")
-        if reason:
-            print(f"no container engine: {reason}", flush=True)
-        result = _pytest(name, marked, variables)
+    files = {line.partition("::")[0] for line in listing.stdout.splitlines() if "::" in line}
+    reason = "" if engine_is_named() else missing_parts()
+    if reason:
+        print(f"no container engine: {reason}", flush=True)
+    processes = 1 if engine_is_named() else min(2, len(files))
+    variables = {"ENVBUILD_TEST_ENGINE_SKIP": reason} if reason else {OWN_ENGINES: "1"}
+    result = _pytest(name, [*marked, "-n", str(processes), "--dist", "loadfile"], variables)
     required = os.environ.get("ENVBUILD_REQUIRE_ENGINE") == "1"
     return replace(result, code=1) if reason and required else result
 

@@ -24,6 +24,7 @@ from tests.support.conda_python import pip_package, python_packages
 from tests.support.debian import NoDebianError
 from tests.support.engine import Engine, missing_engine
 from tests.support.index import Index
+from tests.support.provision import OWN_ENGINES, engine_environment
 
 TESTS = Path(__file__).parent
 SHARED = TESTS.parents[1] / "shared"
@@ -43,6 +44,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """Fix where costly things are kept, before any test points the caches elsewhere."""
     os.environ.setdefault("ENVBUILD_TEST_CACHE_DIR", str(tests_cache()))
 
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start the engine of this process, where the test command wants one for each."""
+    if os.environ.get(OWN_ENGINES) and hasattr(session.config, "workerinput"):
+        os.environ.update(_ENGINE.enter_context(engine_environment()))
+
+
+def pytest_sessionfinish() -> None:
+    """Stop it."""
+    _ENGINE.close()
+
+
+_ENGINE = contextlib.ExitStack()
 
 SLOW = ("oci", "precommit/test_hooks.py", "report/test_in_browser.py", "serving/test_browser.py")
 """What takes minutes or a browser; `python -m tests --all` runs it."""

@@ -152,7 +152,8 @@ class Definition:
     It is filled from the conda list's `python` entry where that is where it was written. `base_packages` are distributions
     (`name==version`) that the base image is declared to hold. `attestations` says which distributions must be attested, by whom
     (PEP 740); it decides whether a lock is written, not what is in it. `code` are the folders whose code an image gets besides what is
-    locked. `notes` say what was read but has no effect here, or was mended.
+    locked. `apt_snapshot` is the day of the archive that apt packages are from (`2026-11-21`), `none`, or empty for the day of
+    locking. `notes` say what was read but has no effect here, or was mended.
     """
 
     kind: str
@@ -166,6 +167,7 @@ class Definition:
     constraints: tuple[PipRequirement, ...] = ()
     index: IndexOptions = IndexOptions()
     apt: tuple[str, ...] = ()
+    apt_snapshot: str = ""
     base: Base = Base()
     docker_steps: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
@@ -258,6 +260,7 @@ def _answer_relevant(definition: Definition) -> dict[str, object]:
         "constraints": [one.text for one in definition.constraints],
         "index": _index(definition.index),
         "apt": list(definition.apt),
+        **({"apt_snapshot": definition.apt_snapshot} if definition.apt_snapshot else {}),
         "python": definition.python,
         "platforms": list(definition.platforms),
         "user_managed": definition.user_managed,

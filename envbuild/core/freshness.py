@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from envbuild.core.definition import CondaSpec, Definition, Origin, PipRequirement
 from envbuild.core.errors import Problem
 from envbuild.core.lock import CondaPackage, Lock, PipPackage
-from envbuild.core.names import normalize
+from envbuild.core.names import normalize, snapshot_of
 from envbuild.core.platforms import PLATFORMS
 from envbuild.core.selection import marker_environment
 
@@ -68,6 +68,11 @@ def _apt(definition: Definition, lock: Lock) -> Iterator[Problem]:
     locked = [text.partition("=")[0] for text in lock.apt.packages]
     if wanted != locked:
         yield definition.origin.problem(f"apt packages changed: {_words(wanted)}, but the lock has {_words(locked)}")
+    day = definition.apt_snapshot
+    if day and (lock.apt.packages or lock.apt.snapshot) and snapshot_of(day) != lock.apt.snapshot:
+        yield definition.origin.problem(
+            f"apt-snapshot changed: {day}, but the lock is for {_words(lock.apt.snapshot or 'none')}"
+        )
 
 
 def _python(definition: Definition, lock: Lock) -> Iterator[Problem]:

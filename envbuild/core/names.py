@@ -36,6 +36,21 @@ def is_variable(name: str) -> bool:
     return _VARIABLE.fullmatch(name) is not None
 
 
+NO_SNAPSHOT = "none"
+SNAPSHOT_DAY = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+"""A day whose archive apt packages may be from: `2026-11-21`."""
+
+
+def is_snapshot(text: str) -> bool:
+    """Tell whether `text` is a day, or says that there is to be none."""
+    return text == NO_SNAPSHOT or re.fullmatch(SNAPSHOT_DAY, text, re.ASCII) is not None
+
+
+def snapshot_of(text: str) -> str:
+    """Return the day `text` as apt asks for it, `20261121T000000Z`; nothing where there is to be none."""
+    return "" if text == NO_SNAPSHOT else f"{text.replace('-', '')}T000000Z"
+
+
 def is_apt_package(text: str) -> bool:
     """Tell whether `text` is `name`, `name:arch`, or either with `=version` (Debian policy §5.6)."""
     return _APT.fullmatch(text) is not None

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from envbuild.core.definition import Base, BuildContext, Definition, Origin
 from envbuild.core.errors import DefinitionError
-from envbuild.core.names import is_apt_package, is_environment, is_one_line
+from envbuild.core.names import is_apt_package, is_environment, is_one_line, is_snapshot
 from envbuild.read.attestations import read_attestations
 from envbuild.read.conda_env import CondaList, parse_conda, read_channels, read_platforms, read_variables
 from envbuild.read.findings import Findings, fatal
@@ -39,6 +39,7 @@ _IMAGE = (
     "dockerfile",
     "build",
     "apt",
+    "apt-snapshot",
     "docker-steps",
     "allow-distribution",
     "base-packages",
@@ -136,6 +137,7 @@ class _Reader:
             constraints=tuple(conda.side.constraints),
             index=conda.side.index(),
             apt=tuple(apt),
+            apt_snapshot=self._apt_snapshot(),
             apt_origins=tuple(apt.values()),
             base=self._base(),
             docker_steps=self._lines("docker-steps"),
@@ -251,6 +253,17 @@ class _Reader:
         path = line(build if isinstance(build.value, str) else build.get("path"), self.findings) or "."
         name = line(build.get("dockerfile"), self.findings) or "Dockerfile"
         return Base(context=BuildContext(path=path, dockerfile_path=str(PurePosixPath(name))))
+
+    def _apt_snapshot(self) -> str:
+        written = self._line("apt-snapshot")
+        if written and not is_snapshot(written):
+            self.findings.refuse(
+                self.table.get("apt-snapshot").origin,
+                f"{written!r} is no day of an archive",
+                'a day ("2026-11-21") or "none" is accepted',
+            )
+            return ""
+        return written
 
     def _text(self, key: str) -> str:
         return text(self.table.get(key), self.findings).strip()

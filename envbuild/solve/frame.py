@@ -8,7 +8,7 @@ from envbuild.core.bases import known_distribution
 from envbuild.core.definition import Definition
 from envbuild.core.errors import SolveError
 from envbuild.core.lock import CondaPackage, Lock, LockedApt, LockedBase, LockedPython, PipPackage
-from envbuild.core.names import normalize
+from envbuild.core.names import NO_SNAPSHOT, normalize, snapshot_of
 from envbuild.solve.conda import CondaAnswer
 from envbuild.solve.names import provided
 from envbuild.solve.options import SolveOptions
@@ -70,26 +70,38 @@ def virtual_part(task: Task, base: LockedBase) -> tuple[str, ...]:
 
 
 def apt_part(task: Task, base: LockedBase, python: LockedPython | None) -> LockedApt:
-    """Return the apt part. The day of the archive stays a previous lock's while the base is the same one."""
+    """Return the apt part. The day of the archive stays a previous lock's while the base is the same one.
+
+    Raises:
+        SolveError: the definition names a day, and the base's apt cannot ask for one.
+    """
     packages = task.definition.apt
     if not packages and (python is None or python.provider != "apt"):
         return LockedApt()
-    previous = None if task.options.update_all else task.previous
-    distribution = base.distribution or known_distribution(base.reference)
-    if previous is not None and previous.apt.snapshot and previous.base.distribution == distribution:
-        return LockedApt(packages=packages, snapshot=previous.apt.snapshot)
-    return LockedApt(packages=packages, snapshot=_snapshot(task.options, base))
+    return LockedApt(packages=packages, snapshot=_snapshot(task, base))
 
 
-def _snapshot(options: SolveOptions, base: LockedBase) -> str:
+def _snapshot(task: Task, base: LockedBase) -> str:
     import datetime as dt
 
-    name, _, release = (base.distribution or known_distribution(base.reference)).partition(" ")
+    wanted = task.definition.apt_snapshot
+    if wanted == NO_SNAPSHOT:
+        return snapshot_of(wanted)
+    distribution = base.distribution or known_distribution(base.reference)
+    name, _, release = distribution.partition(" ")
     numbers = tuple(int(part) for part in release.split(".") if part.isdigit())
     if numbers < _SNAPSHOTS.get(name, (10**6,)):
+        if wanted:
+            raise SolveError(
+                f"apt-snapshot names a day, and the apt of {distribution or base.reference} cannot ask for the archive of one",
+                hint="Ubuntu 24.04, Debian 13 and later ones can; take one of those as the base, or leave apt-snapshot out",
+            )
         return ""
-    day = options.exclude_newer[:10].replace("-", "") or dt.datetime.now(dt.timezone.utc).strftime("%Y%m%d")
-    return f"{day}T000000Z"
+    previous = None if task.options.update_all else task.previous
+    if not wanted and previous is not None and previous.apt.snapshot and previous.base.distribution == distribution:
+        return previous.apt.snapshot
+    day = wanted or task.options.exclude_newer[:10] or dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%d")
+    return snapshot_of(day)
 
 
 def kept_packages(task: Task, platform: str) -> tuple[CondaPackage, ...]:

@@ -9,11 +9,16 @@ From a build step the tests' servers on 127.0.0.1 are reached with `--network=ho
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from envbuild import programs
+from envbuild.files import exclusive
+from tests.support.cache import tests_cache
+
+_NUMBERS = itertools.count()
 
 NO_BRIDGE = ("--bridge=none", "--iptables=false")
 
@@ -24,14 +29,16 @@ def bridge() -> Iterator[tuple[str, ...]]:
 
     Where no bridge can be made (no `ip`, no permission) containers have only the host's network, or none.
     """
-    name = f"ebtest{os.getpid()}"[:15]
+    name = f"ebt{os.getpid()}x{next(_NUMBERS)}"[:15]
     with contextlib.ExitStack() as stack:
         try:
-            network = _free_network()
-            programs.run(["ip", "link", "add", name, "type", "bridge"])
-            stack.callback(programs.run, ["ip", "link", "delete", name], check=False)
-            programs.run(["ip", "address", "add", f"{network}.1/24", "dev", name])
-            programs.run(["ip", "link", "set", name, "up"])
+            # another engine may be looking for a network at this moment
+            with exclusive(tests_cache() / "bridge.lock"):
+                network = _free_network()
+                programs.run(["ip", "link", "add", name, "type", "bridge"])
+                stack.callback(programs.run, ["ip", "link", "delete", name], check=False)
+                programs.run(["ip", "address", "add", f"{network}.1/24", "dev", name])
+                programs.run(["ip", "link", "set", name, "up"])
         except programs.ProgramError:
             yield NO_BRIDGE
             return

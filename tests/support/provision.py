@@ -25,16 +25,25 @@ OPTIONAL = {
 }
 
 
+OWN_ENGINES = "ENVBUILD_TEST_OWN_ENGINES"
+"""The variable that tells each process of the tests to start an engine of its own."""
+
+
+def engine_is_named() -> bool:
+    """Tell whether the environment names an engine."""
+    return bool(os.environ.get("ENVBUILD_TEST_DOCKER_HOST") and os.environ.get("ENVBUILD_TEST_REGISTRY"))
+
+
 @contextlib.contextmanager
 def engine_environment() -> Iterator[Mapping[str, str]]:
     """Yield the variables that tell the tests where the engine is, or (`ENVBUILD_TEST_ENGINE_SKIP`) why there is none.
 
     An engine that is already named by `ENVBUILD_TEST_DOCKER_HOST` and `ENVBUILD_TEST_REGISTRY` is taken as it is.
     """
-    if os.environ.get("ENVBUILD_TEST_DOCKER_HOST") and os.environ.get("ENVBUILD_TEST_REGISTRY"):
+    if engine_is_named():
         yield {}
         return
-    if reason := _install() or _unable():
+    if reason := missing_parts():
         yield {"ENVBUILD_TEST_ENGINE_SKIP": reason}
         return
     with contextlib.ExitStack() as stack:
@@ -47,6 +56,11 @@ def engine_environment() -> Iterator[Mapping[str, str]]:
             yield {"ENVBUILD_TEST_ENGINE_SKIP": str(error)}
             return
         yield {"ENVBUILD_TEST_DOCKER_HOST": host, "ENVBUILD_TEST_REGISTRY": registry}
+
+
+def missing_parts() -> str:
+    """Install what an engine needs where that is possible; return why there can be none, or ""."""
+    return _install() or _unable()
 
 
 def _install() -> str:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from envbuild.core.freshness import freshness
+from envbuild.core.lock import LockedApt
 from tests.unit.core.values import conda_package, pip_definition, pip_lock, pip_package, requirement, spec
 
 DEFINITION = pip_definition(requirement("numpy", ">=1"), requirement("pandas"))
@@ -50,6 +51,24 @@ def test_another_order_is_fresh():
 )
 def test_a_stale_lock_names_its_reason(changes, said):
     assert any(said in reason for reason in reasons(replace(DEFINITION, **changes)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "locked", "stale"),
+    [
+        ("", "20261121T000000Z", False),
+        ("2026-11-21", "20261121T000000Z", False),
+        ("2026-11-22", "20261121T000000Z", True),
+        ("none", "20261121T000000Z", True),
+        ("none", "", False),
+        ("2026-11-22", "", True),
+    ],
+)
+def test_the_day_of_apts_archive_is_the_one_that_is_asked_for(asked, locked, stale):
+    lock = replace(LOCK, apt=LockedApt(packages=("git",), snapshot=locked))
+    found = freshness(replace(DEFINITION, apt=("git",), apt_snapshot=asked), lock)
+    assert found.fresh is not stale
+    assert ["apt-snapshot changed" in one.message for one in found.reasons] == [True] * stale
 
 
 def test_a_requirement_of_another_platform_is_not_missed():

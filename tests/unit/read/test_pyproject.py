@@ -274,3 +274,15 @@ def test_a_project_whose_dependencies_are_not_taken_is_no_code_of_the_environmen
 
 def test_code_is_turned_off_for_the_image():
     assert read(f"{BUILT}[tool.envbuild.image]\ncode = false\n").image.code is False
+
+
+def test_the_day_of_apts_archive_is_a_day_or_none():
+    def asked(text):
+        return read(f'[tool.envbuild]\napt = ["git"]\napt-snapshot = "{text}"\n')
+
+    without = read('[tool.envbuild]\napt = ["git"]\n')
+    assert (without.apt_snapshot, asked("none").apt_snapshot) == ("", "none")
+    assert asked("2026-11-21").apt_snapshot == "2026-11-21"
+    assert len({without.hash, asked("none").hash, asked("2026-11-21").hash}) == 3
+    for wrong in ("yesterday", "2026-13-01", "20261121", "None"):
+        assert f"'{wrong}' is no day of an archive" in message(f'[tool.envbuild]\napt-snapshot = "{wrong}"\n')

@@ -89,7 +89,7 @@ def test_the_test_command_sums_up_and_fails_when_one_part_fails(monkeypatch, cap
 
 
 def test_no_engine_is_started_when_no_test_needs_it(monkeypatch):
-    monkeypatch.setattr(command, "engine_environment", None)
+    monkeypatch.setattr(command, "missing_parts", None)
     result = command._engine_tests(["tests/unit/support/test_wheel.py"], "engine")
     assert str(result) == "engine tests ok (none asked for)"
 
