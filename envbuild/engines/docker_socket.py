@@ -7,6 +7,7 @@ An image that exists already is found this way before anything else is loaded, a
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -15,6 +16,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote
+
+_NO_SENDFILE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What a system says that has no sendfile for such a socket, or such a file."""
+_BLOCK = 1 << 20
 
 USUAL = "unix:///var/run/docker.sock"
 
@@ -134,7 +139,14 @@ def _waiting_in_the_kernel(connection: socket.socket, timeout: float) -> Iterato
 def _send_part(connection: socket.socket, part: FilePart) -> None:
     at, end = part.offset, part.offset + part.size
     while at < end:
-        sent = os.sendfile(connection.fileno(), part.file.fileno(), at, end - at)
+        try:
+            sent = os.sendfile(connection.fileno(), part.file.fileno(), at, end - at)
+        except OSError as error:
+            if error.errno not in _NO_SENDFILE:
+                raise
+            data = os.pread(part.file.fileno(), min(end - at, _BLOCK), at)
+            connection.sendall(data)
+            sent = len(data)
         if not sent:
             raise OSError("a layer became shorter while it was sent")
         at += sent

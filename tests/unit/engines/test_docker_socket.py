@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -110,7 +112,14 @@ class Taking:
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"stream":"x"}'
 
 
-def test_what_is_sent_arrives_whole(tmp_path, monkeypatch):
+@pytest.mark.parametrize("code", [0, errno.EINVAL, errno.EOPNOTSUPP])
+def test_what_is_sent_arrives_whole(tmp_path, monkeypatch, code):
+    if code:
+
+        def refused(*_):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, "sendfile", refused)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/t")
     (tmp_path / "file").write_bytes(b"0123456789")
     taking = Taking(tmp_path / "t", OK, until=b"\x003456")
