@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from envbuild.core.errors import EngineError, Problem
 
@@ -154,11 +154,11 @@ class Answering:
         Raises:
             ProgramError: it ended.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101, PT018 - both are pipes
+        asking, answering = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(f"{line}\n".encode())
-            self._process.stdin.flush()
-        answer = self._process.stdout.readline().decode("utf-8", "replace")
+            asking.write(f"{line}\n".encode())
+            asking.flush()
+        answer = answering.readline().decode("utf-8", "replace")
         if not answer.endswith("\n"):
             raise self.failure(self._process.wait())
         return answer.rstrip("\n")
