@@ -44,6 +44,11 @@ class Recipe:
     as_index: bool = False
     suite: str = debian.SUITE
 
+    @property
+    def system(self) -> str:
+        """What it is: `Debian 12`."""
+        return " ".join(self.name.split("-")[:2]).capitalize()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseImage:
@@ -112,7 +117,7 @@ def _image(recipe: Recipe, title: str = "") -> Image:
             "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
             "Cmd": ["/bin/bash"],
             "Labels": {
-                "org.opencontainers.image.title": title or f"{recipe.name}, made by mmdebstrap for envbuild's tests"
+                "org.opencontainers.image.title": title or f"{recipe.system} made by mmdebstrap for envbuild's tests"
             },
         },
     }
