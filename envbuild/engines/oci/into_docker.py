@@ -24,6 +24,8 @@ _WORTH_A_LOAD = 16 << 20
 
 _ROOM = 1 << 30
 """Bytes of uncompressed layers that wait on the disk until the engine takes them; what is more is unpacked once more."""
+_SPARE = 4 * _ROOM
+"""Bytes that a disk must have free for that."""
 
 PARTIAL = "dev.envbuild.partial"
 """The label of what an engine has of an image that is not complete yet."""
@@ -69,7 +71,7 @@ class IntoDocker(Watcher):
 
     def plain(self, number: int) -> Take | None:
         """Return what keeps layer `number` as a near engine takes it, so that it need not be unpacked for it once more."""
-        if not self._unpacks:
+        if not self._unpacks or not self._store.has_free(_SPARE):
             return None
         self._spools[number] = Spool(self._room, self._store.nameless)
         return self._spools[number].write

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import struct
 import tempfile
 import time
@@ -185,6 +186,12 @@ class Store:
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
         return StoredLayer(descriptor=descriptor, diff_id=sink.diff_id, plain_size=sink.plain_size, told=told)
+
+    def has_free(self, size: int) -> bool:
+        """Tell whether the disk has `size` bytes free."""
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(self.root).free >= size
+        return False
 
     def nameless(self) -> BinaryIO:
         """Return a new file beside the blobs that nobody else sees, and that is gone when it is closed.

@@ -3,9 +3,11 @@
 import io
 import json
 import os
+import shutil
 import tarfile
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -179,6 +181,18 @@ def test_what_fails_early_is_done_in_the_end(made, assembler):
         until(lambda: not daemon.refuses)
         way.load(made, NAMES)
     assert daemon.loads == [(0, len(made.diff_ids), NAMES)]
+
+
+@pytest.mark.parametrize("case", [(1 << 40, True, True), (1 << 20, True, False), (1 << 40, False, False)])
+def test_layers_wait_uncompressed_for_an_engine_that_is_near_where_the_disk_has_room(
+    made, assembler, monkeypatch, case
+):
+    free, near, kept = case
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    daemon = Daemon()
+    daemon.is_near = near
+    with into_docker(daemon, assembler.store) as way:
+        assert (way.plain(0) is not None) is kept
 
 
 def test_what_fails_in_the_end_is_said(made, assembler):
