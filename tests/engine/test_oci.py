@@ -214,7 +214,18 @@ def test_a_large_image_is_loaded_while_it_is_assembled_and_leaves_nothing_else(
         at_hand.extend(more["at_hand"])
         return archive(image, config, store, names, **more)
 
+    made_of = into_docker.IntoDocker.made
+
+    def made_once_others_are_on_their_way(self, number, layer):
+        # how fast the engine answers and layers are made is no matter of this test
+        for _ in range(600):
+            if number < 2 or sent:
+                break
+            time.sleep(0.05)
+        made_of(self, number, layer)
+
     monkeypatch.setattr(into_docker, "docker_archive", recorded)
+    monkeypatch.setattr(into_docker.IntoDocker, "made", made_once_others_are_on_their_way)
     names = ("one", "two", "three")
     wheels = [on_disk(tmp_path / "wheels", name, "1.0", files={f"{name}/data": os.urandom(20 << 20)}) for name in names]
     python = LockedPython(version="3.11", provider="base", interpreter="/usr/bin/python3.11")
