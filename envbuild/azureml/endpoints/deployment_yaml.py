@@ -252,9 +252,7 @@ def _model(node: Node, path: Path, findings: Findings) -> ModelSource | None:
     if not node:
         return None
     if not node.is_map:
-        written = text(node, findings).strip()
-        if _PLACEHOLDER.search(written):
-            findings.refuse(node.origin, f"{written} is a placeholder", "azureml:name:version, or path:")
+        written = _reference(node, findings, "azureml:name:version, or path:")
         if written.startswith(("azureml:", "/subscriptions")) or not (path.parent / written).exists():
             return ModelSource(reference=written)
         return ModelSource(path=path.parent / written)
@@ -292,12 +290,18 @@ def _environment(node: Node, path: Path, findings: Findings) -> EnvironmentSourc
         return None
     if node.is_map:
         return EnvironmentSource(place=node.origin.key)
-    written = text(node, findings).strip()
-    if _PLACEHOLDER.search(written):
-        findings.refuse(node.origin, f"{written} is a placeholder", "azureml:name:version, or image: and conda_file:")
+    written = _reference(node, findings, "azureml:name:version, or image: and conda_file:")
     if written.startswith("file:") or written.endswith((".yml", ".yaml")):
         return EnvironmentSource(path=_beside(path, written))
     return EnvironmentSource(reference=written)
+
+
+def _reference(node: Node, findings: Findings, accepted: str) -> str:
+    """Return what is written at `node`, which is refused where it stands for something else."""
+    written = text(node, findings).strip()
+    if _PLACEHOLDER.search(written):
+        findings.refuse(node.origin, f"{written} is a placeholder", accepted)
+    return written
 
 
 def _resources(root: Node, findings: Findings) -> tuple[float, float]:
