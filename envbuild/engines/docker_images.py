@@ -84,9 +84,8 @@ class DockerImages:
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
-        blocks = (one if isinstance(one, bytes) else one.read() for one in pieces)
         try:
-            return list(self._api.load_image(blocks, quiet=True) or ())
+            return list(self._api.load_image(docker_socket.in_memory(pieces), quiet=True) or ())
         except (DockerException, RequestException) as error:
             raise EngineError(f"docker cannot load the image: {error}") from error
 

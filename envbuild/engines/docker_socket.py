@@ -94,6 +94,11 @@ class FilePart:
         return os.pread(self.file.fileno(), self.size, self.offset)
 
 
+def in_memory(pieces: Iterable[bytes | FilePart]) -> Iterator[bytes]:
+    """Yield `pieces` for who takes nothing but bytes."""
+    return (one if isinstance(one, bytes) else one.read() for one in pieces)
+
+
 def send(path: str, size: int, pieces: Iterable[bytes | FilePart], timeout: float) -> tuple[int, bytes]:
     """Post `pieces`, of `size` bytes together, to `path`, and return the status and the body of the answer.
 

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from envbuild.core.errors import FileError
 from envbuild.core.progress import SILENT, Progress
 from envbuild.core.reference import ImageReference
+from envbuild.engines.docker_socket import in_memory
 from envbuild.engines.oci.assemble import Assembled
 from envbuild.engines.oci.docker_archive import docker_archive
 from envbuild.engines.oci.store import LAYOUT, REF_NAME, Store
@@ -64,8 +65,7 @@ def write_docker_archive(image: Assembled, store: Store, path: Path, names: Sequ
         FileError: it cannot be written; nothing is left then.
     """
     with _new_file(path) as file:
-        for piece in docker_archive(image, image.config_data, store, names).pieces():
-            file.write(piece if isinstance(piece, bytes) else piece.read())
+        file.writelines(in_memory(docker_archive(image, image.config_data, store, names).pieces()))
 
 
 def push(

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from envbuild.core.errors import EngineError
+from envbuild.engines.docker_socket import in_memory
 from envbuild.engines.oci import into_docker as module
 from envbuild.engines.oci.assemble import Assembler
 from envbuild.engines.oci.into_docker import PARTIAL, KnownLayers, into_docker
@@ -44,7 +45,7 @@ class Daemon:
         del self.has[identity]
 
     def load(self, size, pieces):
-        data = b"".join(one if isinstance(one, bytes) else one.read() for one in pieces)
+        data = b"".join(in_memory(pieces))
         assert len(data) == size
         if self.refuses:
             self.refuses -= 1
